@@ -1,0 +1,117 @@
+"""Checking a credential: as its client's strategy does, or against the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from counterfoil import handle as handles
+from counterfoil import refresh as rules
+from counterfoil.credential import Presented, Verified
+from counterfoil.errors import CredentialMalformed, RefreshReused, SessionUnknown, WrongAudience
+from counterfoil.events import Event
+from counterfoil.refresh import Standing
+from counterfoil.strategies import session as plain
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from counterfoil.client import Client
+    from counterfoil.ending import Ending
+    from counterfoil.handle import Handle
+    from counterfoil.parts import Parts
+    from counterfoil.ports import Found
+    from counterfoil.session import Session
+
+
+class Stand(NamedTuple):
+    """A handle, what was found under it, and where it stands there."""
+
+    client: Client
+    handle: Handle
+    found: Found
+    place: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """The checks at the issuer."""
+
+    parts: Parts
+    ending: Ending
+
+    async def check(self, presented: Presented, *, audience: str | None) -> Verified:
+        if handles.looks_like(presented.text):
+            return await self._check_handle(presented, audience)
+        return self.check_token(presented, audience=audience)
+
+    def check_token(self, presented: Presented, *, audience: str | None) -> Verified:
+        if self.parts.feed is not None:
+            self.parts.feed.ensure()
+        return self.parts.tokens.check(
+            presented,
+            keys=self.parts.keys.public_keys(),
+            audience=audience,
+            now=self.parts.clock.now(),
+            uptime=self.parts.clock.uptime(),
+        )
+
+    async def confirm(self, presented: Presented) -> Verified:
+        if handles.looks_like(presented.text):
+            return await self._check_handle(presented, None)
+        verified = self.check_token(presented, audience=None)
+        now = self.parts.clock.now()
+        found = await self.parts.store.look_up(verified.session_id)
+        if found is None:
+            raise SessionUnknown
+        found.session.require_live(now=now)
+        claims = await self.parts.claims_of(found.session.subject, found.session.claims)
+        facts = plain.facts(found, claims)
+        facts = replace(facts, strategy=verified.strategy, expires_at=verified.expires_at)
+        return Verified(facts, now)
+
+    async def stand(self, presented: Presented) -> Stand:
+        """Where a handle stands. Ends the family of one that is reused, and raises then."""
+        handle = handles.parse(presented.text, secrets=self.parts.secrets())
+        found = await self.parts.store.look_up(handle.session_id)
+        if found is None:
+            raise SessionUnknown
+        now = self.parts.clock.now()
+        client = self.parts.own_client(presented, found.session)
+        place = rules.standing(handle, found.session, grace=client.lifetime.grace, now=now)
+        found.session.require_live(now=now)
+        if place is Standing.REUSED:
+            detail = {"generation": handle.generation, "current": found.session.generation}
+            await self.ending.end_family(found.session.id, detail)
+            raise RefreshReused
+        return Stand(client, handle, found, place)
+
+    async def _check_handle(self, presented: Presented, audience: str | None) -> Verified:
+        client, handle, found, place = await self.stand(presented)
+        if client.signs:
+            raise CredentialMalformed("This is a refresh handle: refresh, then present the token.")
+        if audience is not None and audience != client.audience:
+            raise WrongAudience
+        now = self.parts.clock.now()
+        session, subject = found
+        if place is Standing.SPENT:
+            await self.parts.store.note(repeated(session, handle, now))
+        claims = session.claims
+        if session.claims_version < subject.claims_version:
+            claims = await self.parts.claims_of(session.subject, claims)
+        facts = plain.facts(found, claims)
+        if session.touch_due(now=now):
+            await self.parts.store.touch(session.id, now)
+        return Verified(facts, now)
+
+
+def repeated(session: Session, handle: Handle, now: datetime) -> Event:
+    """The trail's line for a spent handle that was used within its grace."""
+    return Event(
+        kind="refresh_repeated",
+        at=now,
+        subject=session.subject,
+        session_id=session.id,
+        client_id=session.client_id,
+        detail={"generation": handle.generation, "current": session.generation},
+    )

@@ -1,0 +1,116 @@
+"""Credential goes out, Presented comes in unchecked, Verified is what a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from counterfoil.client import CarrierName, StrategyName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What is issued and travels.
+
+    token: what the client presents. refresh_handle: what renews it, where it is another text than
+    the token (`jwt` and `hybrid` with a store). Both are secrets and are left out of the repr.
+    """
+
+    carrier: CarrierName
+    client_id: str
+    token: str = field(repr=False)
+    expires_at: datetime
+    refresh_handle: str | None = field(default=None, repr=False)
+    refresh_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A credential's text as it arrived, unchecked, with the carrier that brought it.
+
+    client_id: the client whose cookie it was; None for a bearer header, which names none.
+    """
+
+    text: str = field(repr=False)
+    carrier: Literal["cookie", "bearer"] = "bearer"
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a credential says, built once; `Verified` adds when that was known to be true."""
+
+    subject: str
+    session_id: str
+    client_id: str
+    strategy: StrategyName
+    claims: Mapping[str, Any]
+    expires_at: datetime
+    auth_time: datetime
+    refresh_due: bool = False
+
+
+class Verified:
+    """The result of a check; only a check makes one.
+
+    as_of: the moment (wall time) at which it was known to be true: now for `session`, the
+    mirror's knowledge for `hybrid`, the time of issue for `jwt`. refresh_due: privileges changed
+    since the handle was issued, so replace the handle now (a new cookie).
+    """
+
+    __slots__ = ("as_of", "facts")
+
+    def __init__(self, facts: Facts, as_of: datetime) -> None:
+        self.facts = facts
+        self.as_of = as_of
+
+    @property
+    def subject(self) -> str:
+        return self.facts.subject
+
+    @property
+    def session_id(self) -> str:
+        return self.facts.session_id
+
+    @property
+    def client_id(self) -> str:
+        return self.facts.client_id
+
+    @property
+    def strategy(self) -> StrategyName:
+        return self.facts.strategy
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return self.facts.claims
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(self.facts.claims.get("roles", ()))
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.facts.expires_at
+
+    @property
+    def auth_time(self) -> datetime:
+        return self.facts.auth_time
+
+    @property
+    def refresh_due(self) -> bool:
+        return self.facts.refresh_due
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Verified):
+            return NotImplemented
+        return (self.facts, self.as_of) == (other.facts, other.as_of)
+
+    def __hash__(self) -> int:
+        return hash((self.facts.session_id, self.as_of))
+
+    def __repr__(self) -> str:
+        return f"Verified({self.facts!r}, as_of={self.as_of!r})"

@@ -1,0 +1,188 @@
+"""Ending sessions before their time, and changing what holds for all sessions of a subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from counterfoil.errors import ClientUnknown, NotFound, Overloaded
+from counterfoil.events import Event
+from counterfoil.issuing import lags
+from counterfoil.lifetime import NOTHING
+from counterfoil.outcome import Changed, Revoked
+from counterfoil.parts import ATTEMPTS, Parts
+from counterfoil.ports import Commit, SessionQuery
+from counterfoil.status_change import changes_between, changes_of_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from counterfoil.events import EventKind
+    from counterfoil.session import Session
+    from counterfoil.status_change import StatusChange
+    from counterfoil.subject import SubjectState
+
+BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Revoke one, all of a subject, all of a client; suspend, reinstate, change claims."""
+
+    parts: Parts
+
+    async def revoke(
+        self,
+        session_id: str,
+        *,
+        because: str,
+        kind: EventKind = "session_revoked",
+        detail: dict[str, Any] | None = None,
+    ) -> Revoked:
+        store = self.parts.store
+        for _ in range(ATTEMPTS):
+            found = await store.look_up(session_id)
+            if found is None:
+                raise NotFound
+            now = self.parts.clock.now()
+            before = found.session
+            within = self._lags([before], now=now)
+            if before.ended_at is not None:
+                return _revoked(0, within, ended_at=before.ended_at)
+            after = before.revoked(now=now, because=because).following(before)
+            subject = found.subject.moved()
+            commit = Commit(
+                sessions=(after,),
+                subjects=(subject,),
+                changes=tuple(changes_between(found, (after, subject), now=now)),
+                events=(_ended(after, kind, now, {"because": because, **(detail or {})}),),
+            )
+            if await self.parts.commit(commit):
+                return _revoked(1, within, ended_at=now)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    async def revoke_all(self, subject: str, *, keep: str | None, because: str) -> Revoked:
+        for _ in range(ATTEMPTS):
+            state, kept = await self.parts.store.all_of_subject(subject)
+            now = self.parts.clock.now()
+            chosen = [session for session in kept if session.ended_at is None]
+            chosen = [session for session in chosen if session.id != keep]
+            commit, ended = self._end(chosen, {subject: state}, because, now, ended=True)
+            if await self.parts.commit(commit):
+                live = [session for session in chosen if session.is_live(now=now)]
+                return _revoked(len(ended), self._lags(live, now=now), ended_at=now)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    async def revoke_client(
+        self, client_id: str, *, progress: Callable[[int], None] | None
+    ) -> Revoked:
+        """In batches: first no sign-in under way can succeed any more, then batch by batch."""
+        store = self.parts.store
+        if client_id not in self.parts.clients:
+            raise ClientUnknown
+        for _ in range(ATTEMPTS):
+            state = await store.client(client_id)
+            if await self.parts.commit(Commit(clients=(state.ended(),))):
+                break
+        else:
+            raise Overloaded(retry_after=timedelta(seconds=1))
+        count, longest, began = 0, (NOTHING, NOTHING), self.parts.clock.now()
+        query = SessionQuery(client_id=client_id, live_at=began, limit=BATCH)
+        while batch := await store.sessions(query):
+            now = self.parts.clock.now()
+            states = {s.subject: await store.subject(s.subject) for s in batch}
+            commit, ended = self._end(batch, states, "client_revoked", now, ended=False)
+            if not await self.parts.commit(commit):
+                continue
+            count += len(ended)
+            lag = self._lags(batch, now=now)
+            longest = (max(longest[0], lag[0]), max(longest[1], lag[1]))
+            if progress is not None:
+                progress(count)
+        return _revoked(count, longest, ended_at=began)
+
+    async def end_family(self, session_id: str, detail: dict[str, Any]) -> None:
+        """Ends a session one of whose spent handles was used after its grace."""
+        because: EventKind = "refresh_reused"
+        await self.revoke(session_id, because=because, kind=because, detail=detail)
+
+    async def change(
+        self,
+        subject: str,
+        change: Callable[[SubjectState, datetime], SubjectState],
+        kind: EventKind,
+    ) -> Changed:
+        """Changes the subject's state, and with it the status of every index of theirs."""
+        for _ in range(ATTEMPTS):
+            before, kept = await self.parts.store.all_of_subject(subject)
+            now = self.parts.clock.now()
+            after = change(before, now)
+            commit = Commit(
+                subjects=(after,),
+                changes=changes_of_subject(kept, before, after, now=now),
+                events=(Event(kind=kind, at=now, subject=subject),),
+            )
+            if await self.parts.commit(commit):
+                live = [session for session in kept if session.is_live(now=now)]
+                within, elsewhere = self._lags(live, now=now)
+                return Changed(count=len(live), effective_within=within, elsewhere_within=elsewhere)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    def _end(
+        self,
+        chosen: Iterable[Session],
+        states: dict[str, SubjectState],
+        because: str,
+        now: datetime,
+        *,
+        ended: bool,
+    ) -> tuple[Commit, list[Session]]:
+        """One commit that ends these sessions and moves the states of their subjects on."""
+        moved = {
+            subject: state.ended() if ended else state.moved() for subject, state in states.items()
+        }
+        after: list[Session] = []
+        changes: list[StatusChange] = []
+        for before in chosen:
+            session = before.revoked(now=now, because=because).following(before)
+            was, becomes = states[before.subject], moved[before.subject]
+            changes.extend(changes_between((before, was), (session, becomes), now=now))
+            after.append(session)
+        events = tuple(_ended(s, "session_revoked", now, {"because": because}) for s in after)
+        commit = Commit(
+            sessions=tuple(after),
+            subjects=tuple(moved.values()),
+            changes=tuple(changes),
+            events=events,
+        )
+        return commit, after
+
+    def _lags(self, ended: Iterable[Session], *, now: datetime) -> tuple[timedelta, timedelta]:
+        """The longest that any of their credentials can outlive what is acknowledged now."""
+        clients = self.parts.clients
+        each = [lags(session, clients.get(session.client_id), now=now) for session in ended]
+        return (
+            max((within for within, _ in each), default=NOTHING),
+            max((elsewhere for _, elsewhere in each), default=NOTHING),
+        )
+
+
+def _revoked(
+    count: int, within: tuple[timedelta, timedelta], *, ended_at: datetime | None
+) -> Revoked:
+    return Revoked(
+        count=count, effective_within=within[0], elsewhere_within=within[1], ended_at=ended_at
+    )
+
+
+def _ended(session: Session, kind: EventKind, now: datetime, detail: dict[str, Any]) -> Event:
+    return Event(
+        kind=kind,
+        at=now,
+        subject=session.subject,
+        session_id=session.id,
+        client_id=session.client_id,
+        detail=detail,
+    )

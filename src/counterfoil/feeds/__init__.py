@@ -1,0 +1,1 @@
+"""How status changes reach the mirrors that checks read."""

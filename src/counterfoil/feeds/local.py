@@ -1,0 +1,83 @@
+"""The feed of the same database: one thread per process reads on, by timer.
+
+Changes committed by this process are read on at once (`catch_up`); the timer brings what other
+processes committed, a command line beside a running server for example.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+from counterfoil.drive import drive
+from counterfoil.errors import Unavailable
+from counterfoil.status_mirror import FeedGap
+
+if TYPE_CHECKING:
+    from counterfoil.clock import Clock
+    from counterfoil.ports import Store
+    from counterfoil.status_mirror import StatusMirror
+
+EVERY: Final = 0.02
+_log = logging.getLogger("counterfoil.feed")
+
+
+class LocalFeed:
+    """Keeps a mirror in step with a store. Started at first use, and again after a fork."""
+
+    def __init__(self, store: Store, mirror: StatusMirror, clock: Clock) -> None:
+        self._store = store.blocking()
+        self._mirror = mirror
+        self._clock = clock
+        self._pid = 0
+        self._stop = threading.Event()
+        self._reading = threading.Lock()
+
+    def ensure(self) -> None:
+        """Starts the thread in this process, and does not return before the first read is in.
+
+        Raises `StoreUnavailable` when that read fails."""
+        if self._pid == os.getpid():
+            return
+        with self._reading:
+            if self._pid == os.getpid():
+                return
+            self._stop = threading.Event()
+            self._read_on()
+            thread = threading.Thread(
+                target=self._follow, args=(self._stop,), name="counterfoil-feed", daemon=True
+            )
+            thread.start()
+            self._pid = os.getpid()
+
+    def catch_up(self) -> None:
+        """Reads on now. Raises `StoreUnavailable`."""
+        with self._reading:
+            self._read_on()
+
+    def stop(self) -> None:
+        """Ends the thread; the mirror ages from then on."""
+        self._stop.set()
+        self._pid = 0
+
+    def _follow(self, stop: threading.Event) -> None:
+        failing = False
+        while not stop.wait(EVERY):
+            try:
+                self.catch_up()
+                failing = False
+            except Unavailable as why:
+                # The mirror's age says the rest: checks refuse once it passes max_staleness.
+                if not failing:
+                    _log.warning("the store cannot be read: %s", why.code)
+                failing = True
+
+    def _read_on(self) -> None:
+        began, at = self._clock.uptime(), self._clock.now()
+        read = drive(self._store.feed(self._mirror.position, now=at))
+        try:
+            self._mirror.apply(read, began=began, at=at)
+        except FeedGap:
+            self._mirror.apply(drive(self._store.feed(None, now=at)), began=began, at=at)

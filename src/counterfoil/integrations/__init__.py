@@ -1,0 +1,1 @@
+"""Counterfoil in a framework, each in its own file; none is imported before it is asked for."""

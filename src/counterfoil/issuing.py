@@ -1,0 +1,137 @@
+"""The issuer's pen: furnishes a session with what a credential needs, and writes the credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from counterfoil.credential import Credential
+from counterfoil.handle import new_session_id
+from counterfoil.lifetime import access_end, earliest, has_passed, remaining, whole_second
+from counterfoil.outcome import Opened
+from counterfoil.session import StatusIndex
+from counterfoil.strategies import hybrid, jwt
+from counterfoil.strategies import session as plain
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from counterfoil.client import Client
+    from counterfoil.handle import Handle
+    from counterfoil.ports import Entropy, Keys, Store
+    from counterfoil.session import Session
+    from counterfoil.status_list import Block, Issuing
+
+RESERVED_AT_ONCE: Final = 64
+JTI_BYTES: Final = 16
+
+
+class Furnished(NamedTuple):
+    """A session that records what is about to be issued: until when, and under which index."""
+
+    session: Session
+    until: datetime
+    entry: StatusIndex | None = None
+
+
+@dataclass(slots=True)
+class Pen:
+    """Issues the credentials of one issuer."""
+
+    issuer: str
+    keys: Keys
+    entropy: Entropy
+    issuing: Issuing
+    store: Store | None
+    _block: Block | None = None
+
+    async def furnish(self, session: Session, client: Client, *, now: datetime) -> Furnished:
+        """What must be committed before a credential of this session may leave."""
+        if not client.signs:
+            return Furnished(session, session.expires_at)
+        share = self.entropy(1)[0] / 255
+        until = access_end(client.lifetime.access, now=now, share=share)
+        until = earliest(until, whole_second(session.absolute_end))
+        if client.strategy == "jwt" or self.store is None:
+            return Furnished(session.with_access(until), until)
+        index = await self._index(session, self.store, now=now)
+        until = earliest(until, whole_second(index.until))
+        return Furnished(session.with_index(index, now=now).with_access(until), until, index)
+
+    def again(self, session: Session, client: Client, *, now: datetime) -> Furnished | None:
+        """What may be issued once more without a commit: good no longer, and under no other index,
+        than what was recorded when the handle was rotated. None when that is used up."""
+        if not client.signs:
+            return Furnished(session, session.expires_at)
+        until = session.access_until
+        if until is None or has_passed(until, now=now):
+            return None
+        if client.strategy == "jwt":
+            return Furnished(session, until)
+        block = self._block
+        entry = session.current_index(block.list.id if block is not None else None)
+        return Furnished(session, until, entry) if entry is not None else None
+
+    def write(
+        self, furnished: Furnished, client: Client, handle: Handle | None, *, now: datetime
+    ) -> Opened:
+        """The credential of a session whose record is committed."""
+        session = furnished.session
+        within, elsewhere = lags(session, client, now=now)
+        return Opened(
+            session=session,
+            credential=self._credential(furnished, client, handle, now=now),
+            effective_within=within,
+            elsewhere_within=elsewhere,
+        )
+
+    def _credential(
+        self, furnished: Furnished, client: Client, handle: Handle | None, *, now: datetime
+    ) -> Credential:
+        session, until, entry = furnished
+        if handle is not None and not client.signs:
+            return plain.issue(session, client, handle)
+        token = jwt.issue(
+            session,
+            client,
+            issuer=self.issuer,
+            key=self.keys.signing_keys().active(client.algorithm),
+            now=now,
+            until=until,
+            jti=new_session_id(self.entropy(JTI_BYTES)),
+            status=hybrid.reference(self.issuer, entry) if entry else None,
+        )
+        return Credential(
+            carrier=client.carrier,
+            client_id=client.client_id,
+            token=token,
+            expires_at=until,
+            refresh_handle=handle.text if handle else None,
+            refresh_expires_at=session.expires_at if handle else None,
+        )
+
+    async def _index(self, session: Session, store: Store, *, now: datetime) -> StatusIndex:
+        """The session's index while claims and window are unchanged, otherwise a new one."""
+        while True:
+            block = self._block
+            if block is None or not block.list.is_issuing(now=now):
+                self._block = await store.reserve(self.issuing, count=RESERVED_AT_ONCE, now=now)
+                continue
+            if (kept := session.current_index(block.list.id)) is not None:
+                return kept
+            if (index := block.take()) is not None:
+                return StatusIndex(
+                    block.list.id, index, session.claims_version, block.list.dropped_at
+                )
+            self._block = None
+
+
+def lags(session: Session, client: Client | None, *, now: datetime) -> tuple[timedelta, timedelta]:
+    """How long credentials of this session can outlive a change acknowledged now: at Counterfoil
+    verifiers, and elsewhere. A client no longer registered is counted as `jwt`."""
+    elsewhere = remaining(session.access_until, now=now)
+    if client is not None and client.strategy == "session":
+        return plain.lag(), plain.lag()
+    if client is not None and client.strategy == "hybrid":
+        return hybrid.lag(session, client, now=now), elsewhere
+    return elsewhere, elsewhere

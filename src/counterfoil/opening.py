@@ -1,0 +1,228 @@
+"""Opening a session, and giving an open one a new handle."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from counterfoil import handle as handles
+from counterfoil import refresh as rules
+from counterfoil import session as sessions
+from counterfoil.checking import repeated
+from counterfoil.errors import (
+    Overloaded,
+    RefreshUnknown,
+    SessionUnknown,
+    SignInRefused,
+    SubjectSuspended,
+)
+from counterfoil.events import Event
+from counterfoil.parts import ATTEMPTS
+from counterfoil.ports import Commit
+from counterfoil.refresh import Standing
+from counterfoil.status_change import changes_between
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from counterfoil.checking import Checking, Stand
+    from counterfoil.client import Client
+    from counterfoil.credential import Presented
+    from counterfoil.events import EventKind
+    from counterfoil.handle import Handle
+    from counterfoil.issuing import Furnished
+    from counterfoil.outcome import Opened
+    from counterfoil.parts import Parts
+    from counterfoil.ports import Claims, Found
+    from counterfoil.session import Session
+    from counterfoil.subject import SubjectState
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Open, refresh, step up: every way to a new handle."""
+
+    parts: Parts
+    checking: Checking
+
+    async def open(
+        self,
+        subject: str,
+        client: Client,
+        *,
+        device: str,
+        claims: Claims,
+        expected: SubjectState | None,
+    ) -> Opened:
+        if self.parts.kept is None:
+            return await self._open_unkept(subject, client, device, claims)
+        store = self.parts.store
+        for _ in range(ATTEMPTS):
+            now = self.parts.clock.now()
+            kept_client = await store.client(client.client_id)
+            state = await store.subject(subject)
+            if expected is not None and expected.epoch != state.epoch:
+                raise SignInRefused("The account changed while this sign-in was under way.")
+            if state.is_suspended:
+                raise SubjectSuspended
+            handle, session = self._first(subject, client, device, now)
+            session = session.with_claims(
+                await self.parts.claims_of(subject, claims), state.claims_version
+            )
+            furnished = await self.parts.pen.furnish(session, client, now=now)
+            commit = Commit(
+                sessions=(furnished.session,),
+                subjects=(state.moved(),),
+                unchanged=(kept_client,),
+                events=(_event("session_opened", session, now, {"device": device}),),
+            )
+            if await self.parts.commit(commit):
+                return self.parts.pen.write(furnished, client, handle, now=now)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    async def refresh(self, presented: Presented, *, client_id: str | None) -> Opened:
+        for _ in range(ATTEMPTS):
+            try:
+                stand = await self.checking.stand(presented)
+            except SessionUnknown as why:
+                raise RefreshUnknown(why.detail) from why
+            if client_id not in (None, stand.client.client_id):
+                raise RefreshUnknown("This handle is of another client.")
+            now = self.parts.clock.now()
+            if (again := await self._again(stand, now)) is not None:
+                return again
+            handle, furnished, event = await self._renewed(stand, now)
+            if await self._take(stand.client, stand.found, furnished, event, now):
+                return self.parts.pen.write(furnished, stand.client, handle, now=now)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    async def step_up(self, presented: Presented) -> Opened:
+        for _ in range(ATTEMPTS):
+            verified = await self.checking.confirm(presented)
+            client = self.parts.client(verified.client_id)
+            found = await self.parts.store.look_up(verified.session_id)
+            if found is None:
+                raise SessionUnknown
+            now = self.parts.clock.now()
+            session = found.session
+            session.require_live(now=now)
+            self._require_room(session, client, now)
+            handle = handles.first(
+                session.id,
+                secret=self.parts.entropy(handles.SECRET_BYTES),
+                secrets=self.parts.secrets(),
+                generation=session.generation + 1,
+            )
+            renewed = session.rotated(handle, now=now).stepped_up(now=now)
+            furnished = await self._furnished(renewed, found, client, now)
+            event = _event("session_stepped_up", session, now, {"generation": handle.generation})
+            if await self._take(client, found, furnished, event, now):
+                return self.parts.pen.write(furnished, client, handle, now=now)
+        raise Overloaded(retry_after=timedelta(seconds=1))
+
+    async def _renewed(self, stand: Stand, now: datetime) -> tuple[Handle, Furnished, Event]:
+        """What a refresh makes of a session: a successor of the current handle, or the one that
+        a spent handle leads to."""
+        client, handle, found, place = stand
+        session = found.session
+        if found.subject.is_suspended:
+            raise SubjectSuspended
+        if place is Standing.SPENT:
+            furnished = await self._furnished(session, found, client, now)
+            return self._walked(stand), furnished, repeated(session, handle, now)
+        self._require_room(session, client, now)
+        successor = handles.succeed(handle, secrets=self.parts.secrets())
+        furnished = await self._furnished(session.rotated(successor, now=now), found, client, now)
+        detail = {"generation": successor.generation}
+        return successor, furnished, _event("session_refreshed", session, now, detail)
+
+    async def _again(self, stand: Stand, now: datetime) -> Opened | None:
+        """The answer to a spent handle where nothing has moved since: 49 of 50 parallel refreshes
+        take this way, and none of them writes the record."""
+        client, handle, found, place = stand
+        session, subject = found
+        if place is not Standing.SPENT or subject.is_suspended:
+            return None
+        if session.claims_version < subject.claims_version:
+            return None
+        current = self._walked(stand)
+        furnished = self.parts.pen.again(session, client, now=now)
+        if furnished is None:
+            return None
+        await self.parts.store.note(repeated(session, handle, now))
+        return self.parts.pen.write(furnished, client, current, now=now)
+
+    def _walked(self, stand: Stand) -> Handle:
+        session = stand.found.session
+        current = handles.walk(stand.handle, session.generation, secrets=self.parts.secrets())
+        if not hmac.compare_digest(current.digest, session.handle_digest):
+            raise RefreshUnknown("This handle was replaced when the password was confirmed.")
+        return current
+
+    async def _furnished(
+        self, session: Session, found: Found, client: Client, now: datetime
+    ) -> Furnished:
+        claims = await self.parts.claims_of(session.subject, session.claims)
+        session = session.with_claims(claims, found.subject.claims_version)
+        return await self.parts.pen.furnish(session, client, now=now)
+
+    async def _take(
+        self, client: Client, found: Found, furnished: Furnished, event: Event, now: datetime
+    ) -> bool:
+        """Commits a renewed session; False when somebody else was first."""
+        after = found.subject.moved()
+        session = furnished.session.following(found.session)
+        return await self.parts.commit(
+            Commit(
+                sessions=(session,),
+                subjects=(after,),
+                unchanged=(await self.parts.store.client(client.client_id),),
+                changes=tuple(changes_between(found, (session, after), now=now)),
+                events=(event,),
+            )
+        )
+
+    async def _open_unkept(
+        self, subject: str, client: Client, device: str, claims: Claims
+    ) -> Opened:
+        now = self.parts.clock.now()
+        _, session = self._first(subject, client, device, now)
+        session = session.with_claims(await self.parts.claims_of(subject, claims), 0)
+        furnished = await self.parts.pen.furnish(session, client, now=now)
+        return self.parts.pen.write(furnished, client, None, now=now)
+
+    def _first(
+        self, subject: str, client: Client, device: str, now: datetime
+    ) -> tuple[Handle, Session]:
+        handle = handles.first(
+            handles.new_session_id(self.parts.entropy(handles.SESSION_ID_BYTES)),
+            secret=self.parts.entropy(handles.SECRET_BYTES),
+            secrets=self.parts.secrets(),
+        )
+        return handle, sessions.opened(
+            handle,
+            subject=subject,
+            client_id=client.client_id,
+            lifetime=client.lifetime,
+            device=device,
+            now=now,
+        )
+
+    def _require_room(self, session: Session, client: Client, now: datetime) -> None:
+        grace = client.lifetime.grace
+        room = rules.has_room(session, kept=sessions.SPENT_KEPT, grace=grace, now=now)
+        if session.generation >= handles.LAST_GENERATION or not room:
+            raise Overloaded("This session is refreshed too often.", retry_after=grace)
+
+
+def _event(kind: EventKind, session: Session, now: datetime, detail: dict[str, Any]) -> Event:
+    return Event(
+        kind=kind,
+        at=now,
+        subject=session.subject,
+        session_id=session.id,
+        client_id=session.client_id,
+        detail=detail,
+    )

@@ -1,0 +1,177 @@
+"""What an engine is made of: composed once, complete or refused."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
+
+from counterfoil.claims import normalised
+from counterfoil.errors import (
+    ClientUnknown,
+    ConfigurationError,
+    CredentialMalformed,
+    SessionUnknown,
+)
+from counterfoil.feeds.local import LocalFeed
+from counterfoil.issuing import Pen
+from counterfoil.status_list import Issuing
+from counterfoil.status_mirror import StatusMirror
+from counterfoil.token_check import TokenCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from counterfoil.client import Client
+    from counterfoil.clock import Clock
+    from counterfoil.credential import Presented
+    from counterfoil.handle import HandleSecrets
+    from counterfoil.ports import Claims, ClaimsSource, Commit, Entropy, Keys, Store
+    from counterfoil.session import Session
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+ATTEMPTS: Final = 100  # how often a commit that lost a race is tried on what the winner left
+
+
+class StrategySettings(Protocol):
+    """`SessionStrategy`, `JwtStrategy` or `HybridStrategy`: one client in short."""
+
+    def client(self) -> Client: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of one engine. `kept` is None where there is no store."""
+
+    issuer: str
+    clients: Mapping[str, Client]
+    keys: Keys
+    clock: Clock
+    entropy: Entropy
+    source: ClaimsSource | None
+    kept: Store | None
+    feed: LocalFeed | None
+    pen: Pen
+    tokens: TokenCheck
+
+    @property
+    def store(self) -> Store:
+        """The store. Raises `ConfigurationError` where there is none."""
+        if self.kept is None:
+            raise ConfigurationError("Give Counterfoil a store: without one this cannot be done.")
+        return self.kept
+
+    def secrets(self) -> HandleSecrets:
+        return self.keys.handle_secrets()
+
+    def client(self, client_id: str | None) -> Client:
+        """The client of that id; None means the only one. Raises `ClientUnknown`."""
+        if client_id is None and len(self.clients) == 1:
+            return next(iter(self.clients.values()))
+        if client_id is None or client_id not in self.clients:
+            raise ClientUnknown
+        return self.clients[client_id]
+
+    def own_client(
+        self, presented: Presented, session: Session, *, any_bearer: bool = False
+    ) -> Client:
+        """The session's client, if the handle came as that client's handles travel."""
+        client = self.clients.get(session.client_id)
+        if client is None or presented.client_id not in (None, client.client_id):
+            raise SessionUnknown("This session is of another client.")
+        if presented.carrier != client.carrier and not any_bearer:
+            raise CredentialMalformed(f"Credentials of this client travel by {client.carrier}.")
+        return client
+
+    async def claims_of(self, subject: str, given: Claims) -> Claims:
+        """What the claims source says now; without one, what was given before."""
+        if self.source is None:
+            return normalised(given)
+        answer = self.source(subject)
+        return normalised(await answer if inspect.isawaitable(answer) else answer)
+
+    async def commit(self, commit: Commit) -> bool:
+        """Commits; what it changed is in this process's mirror before it is acknowledged."""
+        done = await self.store.commit(commit)
+        if done and commit.changes and self.feed is not None:
+            self.feed.catch_up()
+        return done
+
+    async def close(self) -> None:
+        if self.feed is not None:
+            self.feed.stop()
+        if self.kept is not None:
+            await self.kept.close()
+
+
+def compose(
+    *,
+    issuer: str,
+    store: Store | None,
+    strategy: StrategySettings | None,
+    clients: Iterable[Client],
+    claims: ClaimsSource | None,
+    keys: Keys | None,
+    clock: Clock,
+    entropy: Entropy,
+    window: timedelta,
+) -> Parts:
+    """The parts, wired. Raises `ConfigurationError`, in one sentence, for what cannot work."""
+    require_issuer(issuer)
+    registered = _registered(strategy, clients)
+    hybrids = [client for client in registered.values() if client.strategy == "hybrid"]
+    if store is None and any(client.strategy != "jwt" for client in registered.values()):
+        raise ConfigurationError("Give Counterfoil a store, or use JwtStrategy, which needs none.")
+    kept_keys = keys or (store.default_keys() if store is not None else None)
+    if kept_keys is None:
+        raise ConfigurationError("Give Counterfoil keys=KeyFiles(folder): no store keeps them.")
+    if not timedelta(minutes=1) <= window <= timedelta(days=1):
+        raise ConfigurationError("Set window between one minute and one day.")
+    mirror = StatusMirror() if hybrids else None
+    access = max((client.lifetime.access for client in hybrids), default=timedelta(0))
+    issuing = Issuing(window=window, access=access)
+    return Parts(
+        issuer=issuer,
+        clients=registered,
+        keys=kept_keys,
+        clock=clock,
+        entropy=entropy,
+        source=claims,
+        kept=store,
+        feed=LocalFeed(store, mirror, clock) if store is not None and mirror is not None else None,
+        pen=Pen(issuer=issuer, keys=kept_keys, entropy=entropy, issuing=issuing, store=store),
+        tokens=TokenCheck(issuer, registered, mirror),
+    )
+
+
+def require_issuer(issuer: str) -> str:
+    """An issuer's URL: https except on loopback, no query, no fragment, no slash at its end
+    (RFC 8414 §2). Raises `ConfigurationError`."""
+    try:
+        parts = urlsplit(issuer)
+        has_port = parts.port != 0
+    except ValueError as why:
+        raise ConfigurationError("Set the issuer to a URL such as https://auth.example.") from why
+    is_loopback = parts.hostname in LOOPBACK
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+        raise ConfigurationError("Set the issuer to an https URL; http is for loopback only.")
+    if not parts.hostname or not has_port or parts.username or not re.fullmatch(r"[\x21-\x7e]+", issuer):
+        raise ConfigurationError("Set the issuer to a URL such as https://auth.example.")
+    if parts.query or parts.fragment or issuer.endswith(("/", "?", "#")):
+        raise ConfigurationError("Write the issuer without query, fragment or slash at its end.")
+    return issuer
+
+
+def _registered(
+    strategy: StrategySettings | None, clients: Iterable[Client]
+) -> Mapping[str, Client]:
+    chosen = [strategy.client()] if strategy is not None else []
+    chosen.extend(clients)
+    if not chosen:
+        raise ConfigurationError("Give Counterfoil a strategy, or clients.")
+    if len({client.client_id for client in chosen}) < len(chosen):
+        raise ConfigurationError("Give each client a client_id of its own.")
+    return {client.client_id: client for client in chosen}

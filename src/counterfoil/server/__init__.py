@@ -1,0 +1,1 @@
+"""The standalone server: a client of everything else."""

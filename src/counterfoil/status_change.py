@@ -1,0 +1,80 @@
+"""One change of one status entry, how it is computed, and where it stands in the feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from counterfoil.session import Session
+    from counterfoil.status_list import StatusList
+    from counterfoil.subject import SubjectState
+
+Status = Literal[0, 1, 2, 3]
+
+# draft-ietf-oauth-status-list §7.1; 3 is one of the values left to applications.
+VALID: Final = 0
+INVALID: Final = 1
+SUSPENDED: Final = 2
+CLAIMS_STALE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader of the feed has come: numbers are gap-free within an epoch."""
+
+    epoch: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """The entry at `index` of `list_id` now says `status`; applying it twice is harmless."""
+
+    list_id: str
+    index: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRead:
+    """One read of the feed: the changes after `after` up to `position`, in order, and the whole
+    directory of lists. `after` is None when it starts from nothing."""
+
+    after: Position | None
+    position: Position
+    lists: tuple[StatusList, ...]
+    changes: tuple[StatusChange, ...]
+
+
+def status_of(session: Session, subject: SubjectState, claims_version: int) -> Status:
+    """The status of an index, from the facts: never toggled, so reinstating revives nothing."""
+    if session.ended_at is not None:
+        return INVALID
+    if subject.is_suspended:
+        return SUSPENDED
+    return CLAIMS_STALE if claims_version < subject.claims_version else VALID
+
+
+def changes_between(
+    before: tuple[Session, SubjectState], after: tuple[Session, SubjectState], *, now: datetime
+) -> Iterator[StatusChange]:
+    """What a commit that turns the one into the other changes, for every index still alive."""
+    for index in after[0].live_indices(now=now):
+        status = status_of(*after, index.claims_version)
+        if status != status_of(*before, index.claims_version):
+            yield StatusChange(index.list_id, index.index, status)
+
+
+def changes_of_subject(
+    sessions: Iterable[Session], before: SubjectState, after: SubjectState, *, now: datetime
+) -> tuple[StatusChange, ...]:
+    """What a change of the subject alone changes, over all sessions of theirs."""
+    return tuple(
+        change
+        for session in sessions
+        for change in changes_between((session, before), (session, after), now=now)
+    )

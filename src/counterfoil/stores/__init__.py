@@ -1,0 +1,1 @@
+"""Where session records live. Each store passes `counterfoil.testing.store_contract`."""

@@ -1,0 +1,233 @@
+"""Private keys and handle secrets in files that only their owner can read.
+
+Several processes share a folder. Whoever is first makes the files; whoever changes them does so
+under a lock and by renaming, so that a reader sees the old file or the new one, whole. A file that
+is there and cannot be used is never replaced: it may be the only copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from counterfoil.clock import SystemClock
+from counterfoil.errors import ConfigurationError, KeysStale, StoreUnavailable
+from counterfoil.handle import HandleSecrets
+from counterfoil.keys import SigningKeySet
+from counterfoil.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from counterfoil.clock import Clock
+    from counterfoil.keys import PublicKeySet
+
+KEYS_MAX_AGE: Final = timedelta(hours=1)
+LOOK_EVERY: Final = timedelta(milliseconds=250)
+_SECRET_BYTES: Final = 32
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The keys after an update, and whether it changed anything."""
+
+    keys: SigningKeySet
+    changed: bool
+
+
+class KeyFiles:
+    """`signing-keys.json` and `handle-secrets.json` in a folder, made on first use.
+
+    A file changed by another process is seen by the next `signing_keys()`, and by `public_keys()`
+    within LOOK_EVERY. One that can no longer be read is remembered for `keys_max_age`; then
+    `KeysStale` is raised. Raises `ConfigurationError` for a file that is not ours alone or not
+    whole, naming it.
+    """
+
+    def __init__(
+        self, folder: Path, *, clock: Clock | None = None, keys_max_age: timedelta = KEYS_MAX_AGE
+    ) -> None:
+        self._folder = folder
+        self._clock: Clock = clock or SystemClock()
+        self._keys = _Watched(
+            folder / "signing-keys.json", SigningKeySet.from_json, self._clock, keys_max_age
+        )
+        self._secrets = _Watched(
+            folder / "handle-secrets.json", _read_secrets, self._clock, keys_max_age
+        )
+
+    def signing_keys(self) -> SigningKeySet:
+        """The keys as the file has them now; costs one stat."""
+        return self._keys.current() or self._first(self._keys, self._new_keys)
+
+    def public_keys(self) -> PublicKeySet:
+        """The keys to check against, at most LOOK_EVERY old; mostly costs a look at the clock."""
+        return (self._keys.recent() or self.signing_keys()).public()
+
+    def handle_secrets(self) -> HandleSecrets:
+        """K, in all versions that are kept."""
+        return self._secrets.recent() or self._first(self._secrets, _new_secrets)
+
+    def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> Updated:
+        """Replaces the keys by what `change` makes of them, durably, one process at a time.
+
+        An error that `change` raises is passed on, and nothing has changed.
+        """
+        self.signing_keys()
+        with self._locked():
+            keys = self._keys.load()
+            changed = change(keys)
+            if changed is not keys:
+                self._write(self._keys.path, changed.to_json())
+                self._keys.load()
+        return Updated(changed, changed is not keys)
+
+    def _first(self, file: _Watched[Content], make: Callable[[], str]) -> Content:
+        with self._locked():
+            if not file.path.exists():
+                self._write(file.path, make())
+            return file.load()
+
+    def _new_keys(self) -> str:
+        return SigningKeySet.generate(now=self._clock.now()).to_json()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = self._open_lock()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self) -> int:
+        """The lock file is left in place: to delete it is to let two processes hold the lock."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._folder.stat().st_mode & stat.S_IWOTH:
+                raise ConfigurationError(f"Run chmod 700 {self._folder}: anyone can replace keys.")
+            return os.open(self._folder / "keys.lock", flags, 0o600)
+        except OSError as why:
+            raise ConfigurationError(f"Make {self._folder} writable: {why.strerror}.") from None
+
+    def _write(self, path: Path, text: str) -> None:
+        """Only under the lock: whatever stands under the temporary name is from a crash."""
+        temporary = path.with_suffix(".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            temporary.unlink(missing_ok=True)
+            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            self._sync_folder()
+        except OSError as why:
+            raise StoreUnavailable(f"{path} could not be written: {why.strerror}.") from None
+
+    def _sync_folder(self) -> None:
+        """A name too must survive a crash."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class _Watched(Generic[Content]):
+    """A file's content, read again when the file is another one."""
+
+    def __init__(
+        self, path: Path, read: Callable[[bytes], Content], clock: Clock, max_age: timedelta
+    ) -> None:
+        self.path = path
+        self._read = read
+        self._clock = clock
+        self._max_age = max_age.total_seconds()
+        self._content: Content | None = None
+        self._mark: tuple[int, ...] = ()
+        self._seen_at = self._looked_at = 0.0
+
+    def recent(self) -> Content | None:
+        """The content, looked up again after LOOK_EVERY; None before there is a file."""
+        is_recent = self._clock.uptime() - self._looked_at < LOOK_EVERY.total_seconds()
+        return self._content if is_recent and self._content is not None else self.current()
+
+    def current(self) -> Content | None:
+        """The content as the file has it now; None before there is a file."""
+        self._looked_at = self._clock.uptime()
+        try:
+            if _mark(self.path.stat()) != self._mark:
+                return self.load()
+        except FileNotFoundError:
+            return self._content and self._remembered(f"{self.path} is gone.")
+        except (OSError, ConfigurationError) as why:
+            if self._content is None:
+                raise _unreadable(self.path, why) from None
+            return self._remembered(str(why))
+        self._seen_at = self._looked_at
+        return self._content
+
+    def load(self) -> Content:
+        """Reads the file. Raises `ConfigurationError`."""
+        started_at = self._clock.uptime()
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                data = file.read()
+        except OSError as why:
+            raise _unreadable(self.path, why) from None
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigurationError(f"Run chmod 600 {self.path}: others can read or write it.")
+        try:
+            content = self._read(data)
+        except ConfigurationError as why:
+            raise ConfigurationError(f"{self.path}: {why.detail}") from None
+        # The content before the mark: another thread that sees the new mark takes the content.
+        self._content = content
+        self._mark, self._seen_at = _mark(status), started_at
+        return content
+
+    def _remembered(self, why: str) -> Content | None:
+        if self._clock.uptime() - self._seen_at >= self._max_age:
+            raise KeysStale(why)
+        return self._content
+
+
+def _unreadable(path: Path, why: OSError | ConfigurationError) -> ConfigurationError:
+    if isinstance(why, ConfigurationError):
+        return why
+    return ConfigurationError(f"Make {path} readable: {why.strerror}.")
+
+
+def _mark(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _new_secrets() -> str:
+    secret = urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
+    return json.dumps({"current": 0, "versions": {"0": secret}}, indent=1)
+
+
+def _read_secrets(data: bytes) -> HandleSecrets:
+    content = parse_object(data, error=ConfigurationError, limit=len(data))
+    try:
+        versions = {
+            int(version): urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            for version, text in content["versions"].items()
+        }
+        return HandleSecrets(versions, content["current"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ConfigurationError("Restore the handle secrets: they do not fit together.") from None

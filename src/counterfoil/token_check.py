@@ -1,0 +1,99 @@
+"""The check of a signed token at one issuer's verifier: `jwt` and `hybrid`, no I/O.
+
+Each token's signature is verified once; what it says is then kept under the whole text, for as
+long as the key set stands. Time and status are asked at every check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from counterfoil.credential import Facts, Presented, Verified
+from counterfoil.errors import CredentialMalformed, StatusStale, WrongAudience
+from counterfoil.strategies import hybrid, jwt
+from counterfoil.token import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from counterfoil.client import Client
+    from counterfoil.keys import PublicKeySet
+    from counterfoil.status_mirror import StatusMirror
+    from counterfoil.token import AccessToken
+
+KEPT: Final = 10_000
+
+
+class Known(NamedTuple):
+    """A token whose signature, issuer, type and audience are good; its time is not checked."""
+
+    token: AccessToken
+    client: Client
+    facts: Facts
+
+
+@dataclass(slots=True)
+class TokenCheck:
+    """Checks the tokens of these clients of one issuer; mirror None where none is `hybrid`."""
+
+    issuer: str
+    clients: Mapping[str, Client]
+    mirror: StatusMirror | None = None
+    _known: dict[str, tuple[Known, object]] | None = None
+
+    def check(
+        self,
+        presented: Presented,
+        *,
+        keys: PublicKeySet,
+        audience: str | None,
+        now: datetime,
+        uptime: float,
+    ) -> Verified:
+        """Raises, in this order, for the signature, issuer, audience, expiry and status."""
+        known = self.known(presented, keys=keys, audience=audience)
+        known.token.require_current(now)
+        if known.client.strategy == "jwt" and known.token.status is None:
+            return Verified(known.facts, known.token.iat)
+        if self.mirror is None or self.mirror.as_of is None:
+            raise StatusStale
+        hybrid.require_valid(
+            known.token, known.client, issuer=self.issuer, mirror=self.mirror, uptime=uptime
+        )
+        return Verified(known.facts, self.mirror.as_of)
+
+    def known(self, presented: Presented, *, keys: PublicKeySet, audience: str | None) -> Known:
+        """What a genuine token says, expired or not. Raises as `check` does up to the audience."""
+        if self._known is None or len(self._known) >= KEPT:
+            self._known = {}
+        kept = self._known.get(presented.text)
+        if kept is None or kept[1] != keys.version:
+            kept = (self._read(presented.text, keys=keys), keys.version)
+            self._known[presented.text] = kept
+        known = kept[0]
+        if audience is not None:
+            known.token.require_audience(audience)
+        _require_own_carrier(presented, known.client)
+        return known
+
+    def _read(self, text: str, *, keys: PublicKeySet) -> Known:
+        token = read(text, keys=keys, issuer=self.issuer, typ=self._typ)
+        client = self._client(token.client_id)
+        token.require_audience(client.audience)
+        return Known(token, client, jwt.facts(token, client.strategy))
+
+    def _typ(self, client_id: str) -> str:
+        return self._client(client_id).typ
+
+    def _client(self, client_id: str) -> Client:
+        client = self.clients.get(client_id)
+        if client is None or not client.signs:
+            raise WrongAudience("This token is of no client that is registered here.")
+        return client
+
+
+def _require_own_carrier(presented: Presented, client: Client) -> None:
+    if presented.carrier != client.carrier or presented.client_id not in (None, client.client_id):
+        raise CredentialMalformed(f"Credentials of this client travel by {client.carrier}.")
