@@ -41,7 +41,7 @@ class BlockingCounterfoil:
         issuer: str,
         store: Store | None = None,
         strategy: StrategySettings | None = None,
-        clients: Iterable[Client] = (),
+        clients: Iterable[Client] | Mapping[str, Client] = (),
         claims: ClaimsSource | None = None,
         keys: Keys | None = None,
         clock: Clock | None = None,

@@ -40,7 +40,7 @@ class Counterfoil:
     """Sessions of one issuer's clients.
 
     issuer: the URL that signs; https, except on loopback. strategy: shorthand for one client;
-    clients: several. store: where sessions are kept; without one, `jwt` alone works, with no
+    clients: several, or a mapping by client_id that may change. store: where sessions are kept; without one, `jwt` alone works, with no
     refresh, no device list and no revocation. claims: asked for a subject's roles and more when a
     session is opened or refreshed; without it, what `open` was given stays. keys: by default
     those beside the store. window: for how long one status list gives out indices. Raises
@@ -53,7 +53,7 @@ class Counterfoil:
         issuer: str,
         store: Store | None = None,
         strategy: StrategySettings | None = None,
-        clients: Iterable[Client] = (),
+        clients: Iterable[Client] | Mapping[str, Client] = (),
         claims: ClaimsSource | None = None,
         keys: Keys | None = None,
         clock: Clock | None = None,

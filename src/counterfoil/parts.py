@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
@@ -23,7 +24,7 @@ from counterfoil.status_mirror import StatusMirror
 from counterfoil.token_check import TokenCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from counterfoil.client import Client
     from counterfoil.clock import Clock
@@ -112,7 +113,7 @@ def compose(
     issuer: str,
     store: Store | None,
     strategy: StrategySettings | None,
-    clients: Iterable[Client],
+    clients: Iterable[Client] | Mapping[str, Client],
     claims: ClaimsSource | None,
     keys: Keys | None,
     clock: Clock,
@@ -130,7 +131,8 @@ def compose(
         raise ConfigurationError("Give Counterfoil keys=KeyFiles(folder): no store keeps them.")
     if not timedelta(minutes=1) <= window <= timedelta(days=1):
         raise ConfigurationError("Set window between one minute and one day.")
-    mirror = StatusMirror() if hybrids else None
+    # A mapping is live: a hybrid client may join it later.
+    mirror = StatusMirror() if hybrids or isinstance(clients, Mapping) else None
     access = max((client.lifetime.access for client in hybrids), default=timedelta(0))
     issuing = Issuing(window=window, access=access)
     return Parts(
@@ -158,7 +160,12 @@ def require_issuer(issuer: str) -> str:
     is_loopback = parts.hostname in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
         raise ConfigurationError("Set the issuer to an https URL; http is for loopback only.")
-    if not parts.hostname or not has_port or parts.username or not re.fullmatch(r"[\x21-\x7e]+", issuer):
+    if (
+        not parts.hostname
+        or not has_port
+        or parts.username
+        or not re.fullmatch(r"[\x21-\x7e]+", issuer)
+    ):
         raise ConfigurationError("Set the issuer to a URL such as https://auth.example.")
     if parts.query or parts.fragment or issuer.endswith(("/", "?", "#")):
         raise ConfigurationError("Write the issuer without query, fragment or slash at its end.")
@@ -166,8 +173,10 @@ def require_issuer(issuer: str) -> str:
 
 
 def _registered(
-    strategy: StrategySettings | None, clients: Iterable[Client]
+    strategy: StrategySettings | None, clients: Iterable[Client] | Mapping[str, Client]
 ) -> Mapping[str, Client]:
+    if isinstance(clients, Mapping):
+        return clients
     chosen = [strategy.client()] if strategy is not None else []
     chosen.extend(clients)
     if not chosen:

@@ -1,0 +1,1 @@
+"""The server's calls over HTTP: one file per group, each a client of the engine."""

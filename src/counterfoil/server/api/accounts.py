@@ -1,0 +1,41 @@
+"""Registering, and one's own account."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from counterfoil.carriers.cross_site import refuse_cross_site
+from counterfoil.errors import RegistrationClosed
+from counterfoil.server.api import shapes
+from counterfoil.server.api.context import Given, Manager, Parts, carry
+from counterfoil.server.api.route import StrictRoute
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
+
+
+@router.post("/accounts", status_code=201, tags=["account"])
+async def register(request: Request, sent: shapes.NewAccount, parts: Parts) -> shapes.Registered:
+    """Register an account, where that is open."""
+    refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
+    if not parts.registration_is_open:
+        raise RegistrationClosed
+    account = await parts.accounts.register(sent.identifier, sent.password)
+    return shapes.Registered(subject=account.subject)
+
+
+@router.post("/account/password", response_model_exclude_none=True, tags=["account"])
+async def change_password(
+    response: Response,
+    sent: shapes.PasswordChange,
+    manager: Manager,
+    given: Given,
+    parts: Parts,
+) -> shapes.RevokedShape:
+    """Change the password; ends my other sessions."""
+    revoked = await parts.accounts.change_password(
+        manager.subject, current=sent.current, new=sent.new, session_id=manager.session_id
+    )
+    if given.carrier == "cookie":
+        opened = await parts.auth.step_up(given)
+        carry(response, opened, parts.clients[manager.client_id], parts)
+    return shapes.revoked(revoked)

@@ -1,0 +1,243 @@
+"""Calls for administrators: accounts, sessions, keys, clients, events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from counterfoil.client import Algorithm
+from counterfoil.errors import Malformed
+from counterfoil.events import Event
+from counterfoil.keys import KeyDescription, Purpose
+from counterfoil.outcome import Changed
+from counterfoil.ports import SessionQuery
+from counterfoil.server.api import shapes
+from counterfoil.server.api.context import Administrator, Context, Parts
+from counterfoil.server.api.route import StrictRoute
+from counterfoil.server.tables.accounts import Account
+
+router = APIRouter(prefix="/v1/admin", route_class=StrictRoute, tags=["admin"])
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Name = Annotated[str | None, Query(min_length=1, max_length=255)]
+
+
+class AccountPage(BaseModel):
+    accounts: list[shapes.AccountShape]
+    next: str | None
+
+
+class ListedSession(shapes.Device):
+    subject: str
+    ended_at: shapes.Moment | None
+    ended_because: str | None
+
+
+class SessionPage(BaseModel):
+    sessions: list[ListedSession]
+    next: str | None
+
+
+class KeyShape(BaseModel):
+    kid: str
+    algorithm: Algorithm
+    purpose: Purpose
+    state: str
+    created_at: shapes.Moment
+    published_at: shapes.Moment
+
+
+class KeyList(BaseModel):
+    keys: list[KeyShape]
+
+
+class ClientList(BaseModel):
+    clients: list[shapes.ClientShape]
+
+
+class TrailLineShape(BaseModel):
+    number: int
+    kind: str
+    at: shapes.Moment
+    subject: str | None
+    session_id: str | None
+    client_id: str | None
+    detail: dict[str, Any]
+
+
+class Trail(BaseModel):
+    events: list[TrailLineShape]
+    next: int | None
+
+
+@router.get("/accounts")
+async def accounts(
+    _: Administrator, parts: Parts, after: Name = None, limit: Limit = 100
+) -> AccountPage:
+    """Accounts, oldest first; `next` is the `after` of the page that follows."""
+    page = await parts.accounts.rows.page(after=after, limit=limit)
+    shown = [await _account(parts, account) for account in page]
+    return AccountPage(accounts=shown, next=page[-1].subject if len(page) == limit else None)
+
+
+@router.patch("/accounts/{subject}")
+async def change_account(
+    subject: str, sent: shapes.AccountChange, asking: Administrator, parts: Parts
+) -> shapes.ChangedAccount:
+    """Give an account other roles, suspend or reinstate it."""
+    if sent.roles is None and sent.state is None:
+        raise Malformed("Send roles, state, or both.")
+    if sent.state == "suspended" and subject == asking.subject:
+        raise Malformed("Suspend another account: this one is yours.")
+    await parts.accounts.account(subject)
+    changed: Changed | None = None
+    if sent.roles is not None:
+        changed = await parts.accounts.set_roles(subject, sent.roles)
+    if sent.state is not None:
+        suspend = sent.state == "suspended"
+        verb = parts.auth.suspend if suspend else parts.auth.reinstate
+        changed = await verb(subject)
+    account = await _account(parts, await parts.accounts.account(subject))
+    return shapes.ChangedAccount.model_validate({**dict(account), **shapes.lag(changed)})
+
+
+@router.get("/sessions")
+async def sessions(
+    asking: Administrator,
+    parts: Parts,
+    *,
+    subject: Name = None,
+    client_id: Name = None,
+    before: Name = None,
+    live: bool = True,
+    limit: Limit = 100,
+) -> SessionPage:
+    """Sessions, newest first; `next` is the `before` of the page that follows."""
+    live_at = parts.auth.clock.now() if live else None
+    query = SessionQuery(
+        subject=subject, client_id=client_id, live_at=live_at, before=before, limit=limit
+    )
+    page = await parts.auth.store.sessions(query)
+    shown = []
+    for each in page:
+        device = shapes.device(
+            each, parts.clients.get(each.client_id), current=asking.session_id
+        ).model_dump()
+        shown.append(
+            ListedSession(
+                **device,
+                subject=each.subject,
+                ended_at=each.ended_at,
+                ended_because=each.ended_because,
+            )
+        )
+    return SessionPage(sessions=shown, next=page[-1].id if len(page) == limit else None)
+
+
+@router.delete("/sessions/{session_id}", response_model_exclude_none=True)
+async def end_session(session_id: str, _: Administrator, parts: Parts) -> shapes.RevokedShape:
+    """End a session."""
+    return shapes.revoked(await parts.auth.revoke(session_id, because="revoked_by_administrator"))
+
+
+@router.delete("/sessions", response_model_exclude_none=True)
+async def end_sessions(
+    _: Administrator, parts: Parts, subject: Name = None, client_id: Name = None
+) -> shapes.RevokedShape:
+    """End all sessions of a subject, or of a client."""
+    if (subject is None) == (client_id is None):
+        raise Malformed("Name one of subject and client_id.")
+    if client_id is not None:
+        return shapes.revoked(await parts.auth.revoke_client(client_id))
+    await parts.accounts.account(subject or "")
+    because = "revoked_by_administrator"
+    return shapes.revoked(await parts.auth.revoke_all(subject or "", because=because))
+
+
+@router.get("/keys")
+async def keys(_: Administrator, parts: Parts) -> KeyList:
+    """Signing keys, without their secrets."""
+    return _keys(parts)
+
+
+@router.post("/keys/rotate")
+async def rotate(sent: shapes.Rotation, _: Administrator, parts: Parts) -> KeyList:
+    """Sign with the next key from now on; tokens of the former stay good."""
+    now = parts.auth.clock.now()
+    parts.auth.keys.update(lambda keys: keys.rotate(sent.algorithm, now=now))
+    await _note(parts, "key_rotated", now, algorithm=sent.algorithm)
+    return _keys(parts)
+
+
+@router.post("/keys/{kid}/distrust")
+async def distrust(kid: str, _: Administrator, parts: Parts) -> KeyList:
+    """Trust a key no longer: every token it signed is refused."""
+    now = parts.auth.clock.now()
+    parts.auth.keys.update(lambda keys: keys.distrust(kid, now=now))
+    await _note(parts, "key_distrusted", now, kid=kid)
+    return _keys(parts)
+
+
+@router.get("/clients")
+async def clients(_: Administrator, parts: Parts) -> ClientList:
+    """Registered clients."""
+    return ClientList(clients=[shapes.client(each) for each in parts.clients.values()])
+
+
+@router.get("/events")
+async def events(
+    _: Administrator,
+    parts: Parts,
+    subject: Name = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    limit: Limit = 100,
+) -> Trail:
+    """The trail, newest first; `next` is the `before` of the page that follows."""
+    page = await parts.auth.store.trail(subject=subject, before=before, limit=limit)
+    lines = [_line(line.number, line.event) for line in page]
+    return Trail(events=lines, next=page[-1].number if len(page) == limit else None)
+
+
+def _line(number: int, event: Event) -> TrailLineShape:
+    return TrailLineShape(
+        number=number,
+        kind=event.kind,
+        at=event.at,
+        subject=event.subject,
+        session_id=event.session_id,
+        client_id=event.client_id,
+        detail=dict(event.detail),
+    )
+
+
+def _keys(parts: Context) -> KeyList:
+    return KeyList(keys=[_key(found) for found in parts.auth.keys.signing_keys().describe()])
+
+
+def _key(found: KeyDescription) -> KeyShape:
+    return KeyShape(
+        kid=found.kid,
+        algorithm=found.algorithm,
+        purpose=found.purpose,
+        state=found.state,
+        created_at=found.created_at,
+        published_at=found.published_at,
+    )
+
+
+async def _account(parts: Context, account: Account) -> shapes.AccountShape:
+    state = await parts.auth.subject(account.subject)
+    return shapes.AccountShape(
+        subject=account.subject,
+        identifier=account.identifier,
+        roles=list(account.roles),
+        state="suspended" if state.is_suspended else "active",
+        created_at=account.created_at,
+    )
+
+
+async def _note(parts: Context, kind: Any, now: datetime, **detail: str) -> None:
+    await parts.auth.store.note(Event(kind=kind, at=now, detail=detail))

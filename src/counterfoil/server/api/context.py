@@ -1,0 +1,115 @@
+"""What every call is given: the parts of the server, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Query, Request
+from starlette.responses import Response
+
+from counterfoil.carriers import request as carriers
+from counterfoil.carriers.cookie import CookieReader, clear_cookies, set_cookies
+from counterfoil.carriers.cross_site import refuse_cross_site
+from counterfoil.client import Client
+from counterfoil.credential import Presented, Verified
+from counterfoil.engine import Counterfoil
+from counterfoil.errors import Forbidden
+from counterfoil.outcome import Opened
+from counterfoil.server.accounts import Accounts
+from counterfoil.server.clients import RegisteredClients
+from counterfoil.server.devices import recognise
+from counterfoil.server.proxies import client_address
+
+ADMIN = "admin"
+
+
+@dataclass(slots=True)
+class Context:
+    """The server's parts."""
+
+    auth: Counterfoil
+    accounts: Accounts
+    clients: RegisteredClients
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    registration_is_open: bool
+    _cookies: tuple[int, CookieReader] | None = None
+
+    @property
+    def origins(self) -> frozenset[str]:
+        parts = urlsplit(self.auth.issuer)
+        return frozenset({f"{parts.scheme}://{parts.netloc}"})
+
+    @property
+    def cookies(self) -> CookieReader:
+        """A reader of the cookies of the clients there are now."""
+        if self._cookies is None or self._cookies[0] != self.clients.version:
+            self._cookies = (self.clients.version, CookieReader(self.clients.values()))
+        return self._cookies[1]
+
+    def address(self, request: Request) -> str:
+        peer = request.client.host if request.client else ""
+        return client_address(peer, request.headers.raw, self.networks)
+
+
+def context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+Parts = Annotated[Context, Depends(context)]
+Asked = Annotated[
+    str | None,
+    Query(alias="client_id", max_length=64, description="Whose cookie, where there are several."),
+]
+
+
+async def presented(request: Request, parts: Parts, client_id: Asked = None) -> Presented:
+    """The request's one credential. A cookie counts only where the request is not cross-site."""
+    found = carriers.require(request.headers.raw, parts.cookies, client_id=client_id)
+    require_own_site(request, parts, found)
+    return found
+
+
+def require_own_site(request: Request, parts: Context, found: Presented) -> None:
+    if found.carrier == "cookie":
+        refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
+
+
+async def managing(parts: Parts, found: Annotated[Presented, Depends(presented)]) -> Verified:
+    """Who is asking, by the record as it is now. Raises `Forbidden` for a client that may not
+    manage."""
+    verified = await parts.auth.confirm(found)
+    if not parts.clients[verified.client_id].manage:
+        raise Forbidden("Credentials of this client may not manage sessions or accounts.")
+    return verified
+
+
+async def administering(verified: Annotated[Verified, Depends(managing)]) -> Verified:
+    """An administrator. Raises `Forbidden`."""
+    if ADMIN not in verified.roles:
+        raise Forbidden(f"This call needs the role {ADMIN}.")
+    return verified
+
+
+Given = Annotated[Presented, Depends(presented)]
+Manager = Annotated[Verified, Depends(managing)]
+Administrator = Annotated[Verified, Depends(administering)]
+
+
+def device(request: Request) -> str:
+    return recognise(request.headers.get("user-agent"))
+
+
+def carry(response: Response, found: Opened, client: Client, parts: Context) -> None:
+    """Puts the credential of a cookie client where it belongs."""
+    if client.carrier == "cookie":
+        now = parts.auth.clock.now()
+        response.raw_headers.extend(set_cookies(found.credential, client, now=now))
+
+
+def clear(response: Response, client: Client | None) -> None:
+    if client is not None and client.carrier == "cookie":
+        response.raw_headers.extend(clear_cookies(client))

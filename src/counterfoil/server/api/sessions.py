@@ -1,0 +1,171 @@
+"""Sign in, who am I, refresh, step up, sign out; my devices."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from counterfoil.carriers import bearer
+from counterfoil.carriers import request as carriers
+from counterfoil.carriers.cross_site import refuse_cross_site
+from counterfoil.credential import Presented
+from counterfoil.errors import (
+    ClientUnknown,
+    CredentialExpired,
+    CredentialMissing,
+    Malformed,
+    NotFound,
+    RefreshUnknown,
+)
+from counterfoil.server.api import shapes
+from counterfoil.server.api.context import (
+    Asked,
+    Context,
+    Given,
+    Manager,
+    Parts,
+    carry,
+    clear,
+    device,
+    require_own_site,
+)
+from counterfoil.server.api.route import StrictRoute
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
+
+
+@router.post("/sessions", status_code=201, response_model_exclude_none=True, tags=["sessions"])
+async def sign_in(
+    request: Request, response: Response, sent: shapes.SignIn, parts: Parts
+) -> shapes.OpenedShape:
+    """Sign in."""
+    refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
+    client = parts.clients.get(sent.client_id)
+    if client is None:
+        raise ClientUnknown
+    signed_in = await parts.accounts.sign_in(
+        sent.identifier, sent.password, address=parts.address(request)
+    )
+    opened = await parts.auth.open(
+        signed_in.subject,
+        client_id=client.client_id,
+        device=device(request),
+        expected=signed_in.expected,
+    )
+    carry(response, opened, client, parts)
+    return shapes.opened(opened, client)
+
+
+@router.get("/session", tags=["session"])
+async def who_am_i(response: Response, given: Given, parts: Parts) -> shapes.VerifiedShape:
+    """Who am I: as the client's strategy answers."""
+    verified = await parts.auth.check(given)
+    if verified.refresh_due and given.carrier == "cookie":
+        # Privileges changed since the handle was issued, so it is replaced (fixation). A handle
+        # that a step-up has replaced meanwhile needs no further one.
+        with suppress(RefreshUnknown):
+            opened = await parts.auth.refresh(given)
+            carry(response, opened, parts.clients[verified.client_id], parts)
+    return shapes.verified(verified)
+
+
+@router.post("/session/refresh", response_model_exclude_none=True, tags=["session"])
+async def refresh(
+    request: Request, response: Response, parts: Parts, body: shapes.Refresh | None = None
+) -> shapes.OpenedShape:
+    """A fresh credential, for the refresh handle or the cookie."""
+    sent = body or shapes.Refresh()
+    given = _refresh_handle(request, sent, parts)
+    opened = await parts.auth.refresh(given, client_id=sent.client_id)
+    client = parts.clients[opened.session.client_id]
+    carry(response, opened, client, parts)
+    return shapes.opened(opened, client)
+
+
+@router.post("/session/step-up", response_model_exclude_none=True, tags=["session"])
+async def step_up(
+    response: Response, sent: shapes.StepUp, manager: Manager, given: Given, parts: Parts
+) -> shapes.OpenedShape:
+    """Confirm the password: a new handle, and a new auth_time."""
+    await parts.accounts.confirm_password(manager.subject, manager.session_id, sent.password)
+    opened = await parts.auth.step_up(given)
+    client = parts.clients[manager.client_id]
+    carry(response, opened, client, parts)
+    return shapes.opened(opened, client)
+
+
+@router.delete("/session", response_model_exclude_none=True, tags=["session"])
+async def sign_out(
+    request: Request, response: Response, parts: Parts, client_id: Asked = None
+) -> shapes.RevokedShape:
+    """Sign out, also with an expired, stale or suspended credential, or with the handle."""
+    given = _ending(request, parts, client_id)
+    revoked = await parts.auth.revoke_presented(given)
+    clear(response, parts.clients.get(given.client_id or ""))
+    return shapes.revoked(revoked)
+
+
+@router.get("/sessions", tags=["sessions"])
+async def my_devices(manager: Manager, parts: Parts) -> shapes.Devices:
+    """My devices."""
+    found = await parts.auth.sessions(manager.subject)
+    return shapes.Devices(
+        sessions=[
+            shapes.device(each, parts.clients.get(each.client_id), current=manager.session_id)
+            for each in found
+        ]
+    )
+
+
+@router.delete("/sessions/{session_id}", response_model_exclude_none=True, tags=["sessions"])
+async def end_one(session_id: str, manager: Manager, parts: Parts) -> shapes.RevokedShape:
+    """End one of my sessions."""
+    session = await parts.auth.session(session_id)
+    if session.subject != manager.subject:
+        raise NotFound
+    return shapes.revoked(await parts.auth.revoke(session_id))
+
+
+@router.delete("/sessions", response_model_exclude_none=True, tags=["sessions"])
+async def end_all(
+    response: Response,
+    manager: Manager,
+    parts: Parts,
+    keep: Annotated[Literal["current"] | None, Query()] = None,
+) -> shapes.RevokedShape:
+    """End all my sessions, or with keep=current all others."""
+    kept = manager.session_id if keep else None
+    revoked = await parts.auth.revoke_all(manager.subject, keep=kept)
+    if keep is None:
+        clear(response, parts.clients.get(manager.client_id))
+    return shapes.revoked(revoked)
+
+
+def _refresh_handle(request: Request, sent: shapes.Refresh, parts: Context) -> Presented:
+    """The handle in the body, or in the cookie; one of them, and no bearer header beside it."""
+    headers = request.headers.raw
+    if bearer.read(headers) is not None:
+        raise Malformed("Send the handle as refresh_handle, without an Authorization header.")
+    if sent.refresh_handle is not None:
+        return Presented(sent.refresh_handle)
+    given = parts.cookies.refresh_handle(headers, client_id=sent.client_id)
+    if given is None:
+        raise CredentialMissing("There is no refresh_handle, and no cookie.")
+    require_own_site(request, parts, given)
+    return given
+
+
+def _ending(request: Request, parts: Context, client_id: str | None) -> Presented:
+    """What to sign out with: where a cookie's token is gone, its handle is enough."""
+    headers = request.headers.raw
+    try:
+        given = carriers.require(headers, parts.cookies, client_id=client_id)
+    except CredentialExpired:
+        handle = parts.cookies.refresh_handle(headers, client_id=client_id)
+        if handle is None:
+            raise
+        given = handle
+    require_own_site(request, parts, given)
+    return given

@@ -1,0 +1,68 @@
+"""The clients of a running server: those of its database, read anew as they are added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from counterfoil.client import Client
+from counterfoil.drive import drive
+from counterfoil.errors import Unavailable
+from counterfoil.lifetime import Lifetime
+
+if TYPE_CHECKING:
+    from counterfoil.clock import Clock
+    from counterfoil.server.tables.clients import ClientRows
+
+EVERY: Final = 1.0  # seconds; a client added from the command line is known after that
+
+
+def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[Client, ...]:
+    """What a fresh development server has: one of each strategy."""
+    return (
+        Client(
+            client_id="web", strategy="session", carrier="cookie", lifetime=lifetime, manage=True
+        ),
+        Client(
+            client_id="api",
+            strategy="hybrid",
+            lifetime=lifetime,
+            max_staleness=max_staleness,
+            manage=True,
+        ),
+        Client(client_id="partner", strategy="jwt", lifetime=lifetime),
+    )
+
+
+class RegisteredClients(Mapping[str, Client]):
+    """By client_id; follows the table at most every second. `rows` must never suspend."""
+
+    def __init__(self, rows: ClientRows, clock: Clock) -> None:
+        self._rows = rows
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._clients: dict[str, Client] = {}
+        self.version = 0
+        self._current()
+
+    def __getitem__(self, client_id: str) -> Client:
+        return self._current()[client_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._current())
+
+    def __len__(self) -> int:
+        return len(self._current())
+
+    def _current(self) -> dict[str, Client]:
+        uptime = self._clock.uptime()
+        if uptime - self._read_at >= EVERY:
+            # Clients are configuration: those known go on being known while the store is away.
+            with suppress(Unavailable):
+                clients = drive(self._rows.clients())
+                self.version += clients != self._clients
+                self._clients = clients
+            self._read_at = uptime
+        return self._clients

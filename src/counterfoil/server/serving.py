@@ -1,0 +1,117 @@
+"""Runs the application: sockets, uvicorn, and what a person at the terminal is told."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
+from counterfoil.server import logs
+from counterfoil.server.app import Server, application, compose
+from counterfoil.server.settings import Settings
+
+DEMO: Final = "demo"
+BACKLOG: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What to tell when the server answers. demo_password: None when there is none to tell."""
+
+    url: str
+    settings: Settings
+    demo_password: str | None
+
+
+async def serve(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `ready` is called once requests are answered."""
+    logs.configure(settings.log_level)
+    sockets = _listen(settings.host, settings.port)
+    port = sockets[0].getsockname()[1]
+    settings = settings.model_copy(update={"port": port})
+    server = await compose(settings)
+    password = await demo_account(server) if settings.dev else None
+    running = _Server(
+        uvicorn.Config(
+            application(server),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=64 * 1024,
+        ),
+        lambda: ready(Ready(server.auth.issuer, settings, password)),
+    )
+    await running.serve(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+async def demo_account(server: Server) -> str | None:
+    """The password of the demo account, which is made if it is not there; None if it was changed
+    since. Kept in the data folder, so that the next start can tell it again."""
+    place = server.settings.data / "demo-password"
+    password = _kept(place)
+    try:
+        account = await server.accounts.by_identifier(DEMO)
+    except NotFound:
+        password = secrets.token_urlsafe(15)
+        _keep(place, password)
+        await server.accounts.register(DEMO, password, roles=["admin"])
+        return password
+    if password is None:
+        return None
+    try:
+        await server.hasher.verify(account.password, password)
+    except SignInRefused:
+        return None
+    return password
+
+
+def _kept(place: Path) -> str | None:
+    try:
+        return place.read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def _keep(place: Path, password: str) -> None:
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(password + "\n")
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen; for `localhost` on both loopback addresses where there are two."""
+    addresses = ["127.0.0.1", "::1"] if host == "localhost" else [host]
+    sockets: list[socket.socket] = []
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        bound = sockets[0].getsockname()[1] if sockets else port
+        try:
+            sockets.append(socket.create_server((address, bound), family=family, backlog=BACKLOG))
+        except OSError as why:
+            if sockets:  # this machine, or this port, has one loopback address only
+                continue
+            raise ConfigurationError(
+                f"Choose another --port or --host: {address}:{port} is not free ({why.strerror})."
+            ) from None
+    return sockets

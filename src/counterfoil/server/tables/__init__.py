@@ -1,0 +1,1 @@
+"""The server's own rows, beside the sessions in the same database."""

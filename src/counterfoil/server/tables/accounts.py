@@ -1,0 +1,132 @@
+"""Rows of accounts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from counterfoil.errors import IdentifierTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from counterfoil.stores.rows import Rows, Transaction
+
+_COLUMNS = "subject, identifier, canonical, password, roles, created_at"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Somebody who signs in with an identifier and a password."""
+
+    subject: str
+    identifier: str = field(repr=False)
+    canonical: str = field(repr=False)
+    password: str = field(repr=False)
+    roles: tuple[str, ...] = ()
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRows:
+    """Accounts, over whatever rows the store keeps."""
+
+    rows: Rows
+
+    async def by_canonical(self, canonical: str) -> Account | None:
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE canonical = ?"
+        row = await self.rows.one(sql, (canonical,))
+        return _account(row) if row else None
+
+    async def by_subject(self, subject: str) -> Account | None:
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE subject = ?"
+        row = await self.rows.one(sql, (subject,))
+        return _account(row) if row else None
+
+    async def page(self, *, after: str | None, limit: int) -> list[Account]:
+        """Oldest first, after the subject `after`."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM accounts WHERE (created_at, subject) > "
+            "(COALESCE((SELECT created_at FROM accounts WHERE subject = ?), -1), ?) "
+            "ORDER BY created_at, subject LIMIT ?"
+        )
+        return [_account(row) for row in await self.rows.all(sql, (after, after or "", limit))]
+
+    async def add(self, account: Account) -> None:
+        """Raises `IdentifierTaken`; two at once cannot both have it."""
+
+        async def add(transaction: Transaction) -> bool:
+            taken = await transaction.one(
+                "SELECT 1 FROM accounts WHERE canonical = ?", (account.canonical,)
+            )
+            if taken:
+                return False
+            moment = stamp(account.created_at)
+            await transaction.run(
+                "INSERT INTO accounts (subject, identifier, canonical, password, roles,"
+                " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    account.subject,
+                    account.identifier,
+                    account.canonical,
+                    account.password,
+                    json.dumps(account.roles),
+                    moment,
+                    moment,
+                ),
+            )
+            return True
+
+        if not await self.rows.transaction(add):
+            raise IdentifierTaken
+
+    async def set_password(self, subject: str, password: str, *, at: datetime) -> None:
+        await self._set("password", subject, password, at)
+
+    async def replace_password(self, subject: str, former: str, password: str) -> None:
+        """Replaces an encoded password by a stronger encoding of itself, if it still stands."""
+
+        async def replace(transaction: Transaction) -> None:
+            await transaction.run(
+                "UPDATE accounts SET password = ? WHERE subject = ? AND password = ?",
+                (password, subject, former),
+            )
+
+        await self.rows.transaction(replace)
+
+    async def set_roles(self, subject: str, roles: Sequence[str], *, at: datetime) -> None:
+        await self._set("roles", subject, json.dumps(list(roles)), at)
+
+    async def _set(self, column: str, subject: str, value: str, at: datetime) -> None:
+        async def update(transaction: Transaction) -> None:
+            await transaction.run(
+                f"UPDATE accounts SET {column} = ?, changed_at = ? WHERE subject = ?",
+                (value, stamp(at), subject),
+            )
+
+        await self.rows.transaction(update)
+
+
+def stamp(moment: datetime) -> int:
+    """Microseconds since 1970, UTC."""
+    return (moment - _EPOCH) // MICROSECOND
+
+
+def moment(stamped: int) -> datetime:
+    return _EPOCH + stamped * MICROSECOND
+
+
+def _account(row: Sequence[Any]) -> Account:
+    subject, identifier, canonical, password, roles, created_at = row
+    return Account(
+        subject=subject,
+        identifier=identifier,
+        canonical=canonical,
+        password=password,
+        roles=tuple(json.loads(roles)),
+        created_at=moment(created_at),
+    )

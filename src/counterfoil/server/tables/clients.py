@@ -1,0 +1,83 @@
+"""Rows of registered clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from counterfoil.client import Client
+from counterfoil.lifetime import Lifetime
+from counterfoil.server.tables.accounts import MICROSECOND, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from counterfoil.stores.rows import Rows, Transaction
+
+_COLUMNS = (
+    "client_id, strategy, carrier, audience, algorithm, typ, max_staleness,"
+    " idle, absolute, access, grace, manage"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRows:
+    """Clients, over whatever rows the store keeps; `default` is the lifetime of those without."""
+
+    rows: Rows
+    default: Lifetime
+
+    async def clients(self) -> dict[str, Client]:
+        sql = f"SELECT {_COLUMNS} FROM registered_clients ORDER BY created_at, client_id"
+        return {row[0]: self._client(row) for row in await self.rows.all(sql, ())}
+
+    async def add(self, client: Client, *, at: datetime, own_lifetime: bool) -> bool:
+        """False when the client_id is taken. own_lifetime: keep the lifetimes that the client has
+        now, rather than follow the server's default."""
+        life = client.lifetime
+        lives = (life.idle, life.absolute, life.access, life.grace)
+        lifetimes = [span // MICROSECOND if own_lifetime else None for span in lives]
+
+        async def add(transaction: Transaction) -> bool:
+            sql = "SELECT 1 FROM registered_clients WHERE client_id = ?"
+            if await transaction.one(sql, (client.client_id,)):
+                return False
+            await transaction.run(
+                f"INSERT INTO registered_clients ({_COLUMNS}, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    client.client_id,
+                    client.strategy,
+                    client.carrier,
+                    client.audience,
+                    client.algorithm,
+                    client.typ,
+                    client.max_staleness // MICROSECOND,
+                    *lifetimes,
+                    int(client.manage),
+                    stamp(at),
+                ),
+            )
+            return True
+
+        return await self.rows.transaction(add)
+
+    def _client(self, row: Sequence[Any]) -> Client:
+        (client_id, strategy, carrier, audience, algorithm, typ, staleness, *spans, manage) = row
+        names = ("idle", "absolute", "access", "grace")
+        own = {
+            name: span * MICROSECOND if span is not None else getattr(self.default, name)
+            for name, span in zip(names, spans, strict=True)
+        }
+        return Client(
+            client_id=client_id,
+            strategy=strategy,
+            carrier=carrier,
+            audience=audience,
+            algorithm=algorithm,
+            typ=typ,
+            lifetime=Lifetime(**own),
+            max_staleness=staleness * MICROSECOND,
+            manage=bool(manage),
+        )

@@ -1,0 +1,1 @@
+"""Numbered, applied once each, by `counterfoil.stores.migrations`."""
