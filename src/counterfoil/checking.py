@@ -11,6 +11,7 @@ from counterfoil.credential import Presented, Verified
 from counterfoil.errors import CredentialMalformed, RefreshReused, SessionUnknown, WrongAudience
 from counterfoil.events import Event
 from counterfoil.refresh import Standing
+from counterfoil.status_mirror import ListUnknown
 from counterfoil.strategies import session as plain
 
 if TYPE_CHECKING:
@@ -46,8 +47,18 @@ class Checking:
         return self.check_token(presented, audience=audience)
 
     def check_token(self, presented: Presented, *, audience: str | None) -> Verified:
-        if self.parts.feed is not None:
-            self.parts.feed.ensure()
+        feed = self.parts.feed
+        if feed is None:
+            return self._check_token(presented, audience)
+        feed.ensure()
+        try:
+            return self._check_token(presented, audience)
+        except ListUnknown:
+            # After a pause a list is announced as it opens, by this process or by another one.
+            feed.catch_up()
+            return self._check_token(presented, audience)
+
+    def _check_token(self, presented: Presented, audience: str | None) -> Verified:
         return self.parts.tokens.check(
             presented,
             keys=self.parts.keys.public_keys(),

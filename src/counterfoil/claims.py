@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from counterfoil.errors import ConfigurationError, Malformed
+from counterfoil.strict_json import parse_object
 from counterfoil.token import RESERVED
 
 Claims = Mapping[str, Any]
@@ -21,9 +22,10 @@ def normalised(answer: Claims | Sequence[str]) -> dict[str, Any]:
     """Claims as they are kept and signed; a bare sequence of strings means roles.
 
     Raises `ConfigurationError` for names that are reserved, roles that a header could not carry,
-    and what is not JSON: the application's claims source is wrong then, not the caller.
+    and what no token could: the application's claims source is wrong then, not the caller. Found
+    out later, while signing, it would already have cost the caller their handle.
     """
-    claims = dict(answer) if isinstance(answer, Mapping) else {"roles": list(answer)}
+    claims = dict(answer) if isinstance(answer, Mapping) else {"roles": _listed(answer)}
     if taken := RESERVED.intersection(claims):
         raise ConfigurationError(f"Rename the claim {min(taken)}: that name is reserved.")
     if "roles" in claims:
@@ -34,7 +36,7 @@ def normalised(answer: Claims | Sequence[str]) -> dict[str, Any]:
         raise ConfigurationError("Return claims that are plain JSON values.") from why
     if len(text) > LARGEST:
         raise ConfigurationError(f"Return claims of at most {LARGEST} bytes: tokens carry them.")
-    return claims
+    return parse_object(text.encode(), error=_not_portable)
 
 
 def require_roles(roles: object) -> list[str]:
@@ -44,6 +46,16 @@ def require_roles(roles: object) -> list[str]:
     if not all(isinstance(role, str) and _ROLE.match(role) for role in roles):
         raise ConfigurationError("Write roles with 1 to 64 of A-Z, a-z, 0-9 and _ . : / -")
     return list(roles)
+
+
+def _not_portable(why: str) -> ConfigurationError:
+    return ConfigurationError(f"Return claims that a token can carry. {why}")
+
+
+def _listed(answer: Sequence[str]) -> list[str]:
+    if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
+        raise ConfigurationError("Return claims as a mapping, or roles as a list of strings.")
+    return list(answer)
 
 
 def require_subject(subject: object) -> str:

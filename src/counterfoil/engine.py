@@ -40,11 +40,11 @@ class Counterfoil:
     """Sessions of one issuer's clients.
 
     issuer: the URL that signs; https, except on loopback. strategy: shorthand for one client;
-    clients: several, or a mapping by client_id that may change. store: where sessions are kept; without one, `jwt` alone works, with no
-    refresh, no device list and no revocation. claims: asked for a subject's roles and more when a
-    session is opened or refreshed; without it, what `open` was given stays. keys: by default
-    those beside the store. window: for how long one status list gives out indices. Raises
-    `ConfigurationError` for what cannot work.
+    clients: several, or a mapping by client_id that may change. store: where sessions are kept;
+    without one, `jwt` alone works, with no refresh, no device list and no revocation. claims:
+    asked for a subject's roles and more when a session is opened or refreshed; without it, what
+    `open` was given stays. keys: by default those beside the store. window: for how long one
+    status list gives out indices. Raises `ConfigurationError` for what cannot work.
     """
 
     def __init__(

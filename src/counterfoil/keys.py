@@ -332,8 +332,8 @@ def _new_kid() -> str:
 
 
 def _require_complete(keys: tuple[SigningKey, ...]) -> None:
-    if len({key.kid for key in keys}) < len(keys):
-        raise ConfigurationError("Restore the signing keys: two have the same kid.")
+    if not keys or len({key.kid for key in keys}) < len(keys):
+        raise ConfigurationError("Restore the signing keys: none is left, or two have one kid.")
     for line in {(key.purpose, key.algorithm) for key in keys}:
         states = [key.state for key in keys if (key.purpose, key.algorithm) == line]
         if states.count("active") != 1 or states.count("next") != 1:

@@ -7,6 +7,7 @@ which the read that it rests on began, never from when the answer arrived.
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import (
@@ -16,14 +17,19 @@ from counterfoil.errors import (
     StatusStale,
     SubjectSuspended,
 )
+from counterfoil.lifetime import has_passed
 from counterfoil.status_change import CLAIMS_STALE, INVALID, SUSPENDED, VALID
 from counterfoil.status_list import StatusBits
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from counterfoil.errors import AuthError
     from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_list import StatusList
+
+# A list is announced before it opens or, after a pause, as it does; far less than a window later.
+ANNOUNCED_WITHIN: Final = timedelta(seconds=30)
 
 _REFUSALS: Final[dict[int, type[AuthError]]] = {
     INVALID: SessionRevoked,
@@ -34,6 +40,10 @@ _REFUSALS: Final[dict[int, type[AuthError]]] = {
 
 class FeedGap(Exception):
     """The read does not continue where the mirror stands; nothing was applied."""
+
+
+class ListUnknown(SessionUnknown):
+    """A genuine credential names a list that the directory lacks: dropped, or not heard of yet."""
 
 
 class StatusMirror:
@@ -49,15 +59,16 @@ class StatusMirror:
     def apply(self, read: FeedRead, *, began: float, at: datetime) -> None:
         """Takes in what was read. `began`: uptime when the read was begun; `at`: wall time then.
 
-        Raises `FeedGap` when the read starts elsewhere than here. An older read than the one
-        already known changes nothing: late answers never lower what is known.
+        Raises `FeedGap` when the read starts elsewhere than here, or brings a list that has been
+        there before. An older read than the one already known changes nothing: late answers never
+        lower what is known.
         """
         with self._applying:
             if began < self._known_at:
                 return
             if read.after is None:
                 lists = {known.id: StatusBits(known.size) for known in read.lists}
-            elif read.after != self.position:
+            elif read.after != self.position or any(map(self._is_back, read.lists)):
                 raise FeedGap
             else:
                 lists = {
@@ -72,6 +83,17 @@ class StatusMirror:
             self.as_of = at
             self._known_at = began
 
+    def _is_back(self, known: StatusList) -> bool:
+        """Whether a list is new here and not new: somebody set the issuer's clock back, and what
+        was said of it before it was dropped is not in this read."""
+        if known.id in self._lists or self.as_of is None:
+            return False
+        return has_passed(known.opens_at + ANNOUNCED_WITHIN, now=self.as_of)
+
+    def forked(self) -> None:
+        """To be called in a process just forked: nobody there holds the lock."""
+        self._applying = threading.Lock()
+
     def age(self, *, uptime: float) -> float:
         """Seconds since the read began that this rests on; infinite before the first."""
         return uptime - self._known_at
@@ -85,7 +107,7 @@ class StatusMirror:
         bits = self._lists.get(list_id)
         if bits is None:
             # Lists are announced before they are used, so one that is not there has been dropped.
-            raise SessionUnknown("This credential names a status list that is no longer kept.")
+            raise ListUnknown("This credential names a status list that is no longer kept.")
         try:
             status = bits[index]
         except IndexError:

@@ -6,8 +6,8 @@ long as the key set stands. Time and status are asked at every check.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from counterfoil.credential import Facts, Presented, Verified
 from counterfoil.errors import CredentialMalformed, StatusStale, WrongAudience
@@ -24,6 +24,29 @@ if TYPE_CHECKING:
     from counterfoil.token import AccessToken
 
 KEPT: Final = 10_000
+T = TypeVar("T")
+
+
+class KnownTokens(Generic[T]):
+    """What genuine tokens say, under their whole text, for as long as the key set stands.
+
+    Only what has been verified may be added. It is bounded: when full it begins again.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[T, str]] = {}
+
+    def get(self, text: str, *, keys: PublicKeySet) -> T | None:
+        entry = self._entries.get(text)
+        return entry[0] if entry is not None and entry[1] == keys.version else None
+
+    def add(self, text: str, known: T, *, keys: PublicKeySet) -> T:
+        if len(self._entries) >= KEPT:
+            self._entries = {}
+        self._entries[text] = (known, keys.version)
+        return known
 
 
 class Known(NamedTuple):
@@ -41,7 +64,7 @@ class TokenCheck:
     issuer: str
     clients: Mapping[str, Client]
     mirror: StatusMirror | None = None
-    _known: dict[str, tuple[Known, object]] | None = None
+    _known: KnownTokens[Known] = field(default_factory=KnownTokens, repr=False)
 
     def check(
         self,
@@ -66,13 +89,10 @@ class TokenCheck:
 
     def known(self, presented: Presented, *, keys: PublicKeySet, audience: str | None) -> Known:
         """What a genuine token says, expired or not. Raises as `check` does up to the audience."""
-        if self._known is None or len(self._known) >= KEPT:
-            self._known = {}
-        kept = self._known.get(presented.text)
-        if kept is None or kept[1] != keys.version:
-            kept = (self._read(presented.text, keys=keys), keys.version)
-            self._known[presented.text] = kept
-        known = kept[0]
+        known = self._known.get(presented.text, keys=keys)
+        if known is None:
+            known = self._read(presented.text, keys=keys)
+            self._known.add(presented.text, known, keys=keys)
         if audience is not None:
             known.token.require_audience(audience)
         _require_own_carrier(presented, known.client)

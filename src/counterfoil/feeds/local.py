@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.drive import drive
@@ -34,6 +35,8 @@ class LocalFeed:
         self._pid = 0
         self._stop = threading.Event()
         self._reading = threading.Lock()
+        forked = weakref.WeakMethod(self._forked)
+        os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
     def ensure(self) -> None:
         """Starts the thread in this process, and does not return before the first read is in.
@@ -61,6 +64,11 @@ class LocalFeed:
         """Ends the thread; the mirror ages from then on."""
         self._stop.set()
         self._pid = 0
+
+    def _forked(self) -> None:
+        """The thread did not come along, and may have held the lock when the process forked."""
+        self._reading = threading.Lock()
+        self._mirror.forked()
 
     def _follow(self, stop: threading.Event) -> None:
         failing = False

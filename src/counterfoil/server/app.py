@@ -54,8 +54,9 @@ class Server:
         await self.auth.close()
 
 
-async def compose(settings: Settings) -> Server:
-    """Opens the store of these settings, migrated, with the clients that a fresh one has."""
+async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -> Server:
+    """Opens the store of these settings, migrated, with the clients that a fresh one has. hasher:
+    by default of the recommended cost; the server closes it."""
     clock = SystemClock()
     store = SqliteStore(settings.database)
     await migrate(store.rows, component="server", package=TABLES)
@@ -77,7 +78,7 @@ async def compose(settings: Settings) -> Server:
         secrets = auth.keys.handle_secrets()
         return secrets.versions[secrets.current]
 
-    hasher = PasswordHasher()
+    hasher = hasher or PasswordHasher()
     accounts = Accounts(account_rows, Attempts(store.rows, secret), hasher, auth, clock)
     return Server(settings, store, hasher, clients, auth, accounts)
 

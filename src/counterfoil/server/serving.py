@@ -16,6 +16,7 @@ from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
 from counterfoil.server import logs
 from counterfoil.server.app import Server, application, compose
 from counterfoil.server.settings import Settings
+from counterfoil.server.wire import Wire
 
 DEMO: Final = "demo"
 BACKLOG: Final = 2048
@@ -33,25 +34,29 @@ class Ready:
 async def serve(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is called once requests are answered."""
     logs.configure(settings.log_level)
-    sockets = _listen(settings.host, settings.port)
+    sockets = listen(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     settings = settings.model_copy(update={"port": port})
     server = await compose(settings)
     password = await demo_account(server) if settings.dev else None
-    running = _Server(
-        uvicorn.Config(
-            application(server),
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=True,
-            timeout_graceful_shutdown=10,
-            h11_max_incomplete_event_size=64 * 1024,
-        ),
-        lambda: ready(Ready(server.auth.issuer, settings, password)),
-    )
+    running = web_server(server, lambda: ready(Ready(server.auth.issuer, settings, password)))
     await running.serve(sockets=sockets)
+
+
+def web_server(server: Server, ready: Callable[[], None]) -> uvicorn.Server:
+    """What answers HTTP for the server once it is told which sockets to serve."""
+    config = uvicorn.Config(
+        application(server),
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=10,
+        http=Wire,
+        ws="none",
+    )
+    return _Server(config, ready)
 
 
 class _Server(uvicorn.Server):
@@ -99,7 +104,7 @@ def _keep(place: Path, password: str) -> None:
         file.write(password + "\n")
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int) -> list[socket.socket]:
     """Sockets that listen; for `localhost` on both loopback addresses where there are two."""
     addresses = ["127.0.0.1", "::1"] if host == "localhost" else [host]
     sockets: list[socket.socket] = []

@@ -14,7 +14,6 @@ import os
 import secrets
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -36,14 +35,6 @@ LOOK_EVERY: Final = timedelta(milliseconds=250)
 _SECRET_BYTES: Final = 32
 
 Content = TypeVar("Content")
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """The keys after an update, and whether it changed anything."""
-
-    keys: SigningKeySet
-    changed: bool
 
 
 class KeyFiles:
@@ -79,10 +70,11 @@ class KeyFiles:
         """K, in all versions that are kept."""
         return self._secrets.recent() or self._first(self._secrets, _new_secrets)
 
-    def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> Updated:
+    def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the keys by what `change` makes of them, durably, one process at a time.
 
-        An error that `change` raises is passed on, and nothing has changed.
+        What `change` was given is what it returns when there is nothing to do. An error that it
+        raises is passed on, and nothing has changed.
         """
         self.signing_keys()
         with self._locked():
@@ -91,7 +83,7 @@ class KeyFiles:
             if changed is not keys:
                 self._write(self._keys.path, changed.to_json())
                 self._keys.load()
-        return Updated(changed, changed is not keys)
+        return changed
 
     def _first(self, file: _Watched[Content], make: Callable[[], str]) -> Content:
         with self._locked():
@@ -158,12 +150,15 @@ class _Watched(Generic[Content]):
         self._max_age = max_age.total_seconds()
         self._content: Content | None = None
         self._mark: tuple[int, ...] = ()
+        self._trouble = ""
         self._seen_at = self._looked_at = 0.0
 
     def recent(self) -> Content | None:
         """The content, looked up again after LOOK_EVERY; None before there is a file."""
-        is_recent = self._clock.uptime() - self._looked_at < LOOK_EVERY.total_seconds()
-        return self._content if is_recent and self._content is not None else self.current()
+        now = self._clock.uptime()
+        if self._content is None or now - self._looked_at >= LOOK_EVERY.total_seconds():
+            return self.current()
+        return self._remembered(now)
 
     def current(self) -> Content | None:
         """The content as the file has it now; None before there is a file."""
@@ -172,13 +167,16 @@ class _Watched(Generic[Content]):
             if _mark(self.path.stat()) != self._mark:
                 return self.load()
         except FileNotFoundError:
-            return self._content and self._remembered(f"{self.path} is gone.")
+            if self._content is None:
+                return None
+            self._trouble = f"{self.path} is gone."
         except (OSError, ConfigurationError) as why:
             if self._content is None:
                 raise _unreadable(self.path, why) from None
-            return self._remembered(str(why))
-        self._seen_at = self._looked_at
-        return self._content
+            self._trouble = str(why)
+        else:
+            self._seen_at = self._looked_at
+        return self._remembered(self._looked_at)
 
     def load(self) -> Content:
         """Reads the file. Raises `ConfigurationError`."""
@@ -200,9 +198,9 @@ class _Watched(Generic[Content]):
         self._mark, self._seen_at = _mark(status), started_at
         return content
 
-    def _remembered(self, why: str) -> Content | None:
-        if self._clock.uptime() - self._seen_at >= self._max_age:
-            raise KeysStale(why)
+    def _remembered(self, now: float) -> Content | None:
+        if now - self._seen_at >= self._max_age:
+            raise KeysStale(self._trouble)
         return self._content
 
 
@@ -213,7 +211,7 @@ def _unreadable(path: Path, why: OSError | ConfigurationError) -> ConfigurationE
 
 
 def _mark(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_mtime_ns, status.st_ino, status.st_size
+    return status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode
 
 
 def _new_secrets() -> str:

@@ -41,7 +41,8 @@ class MemoryStore:
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     _subjects: dict[str, SubjectState] = field(default_factory=dict, repr=False)
     _clients: dict[str, ClientState] = field(default_factory=dict, repr=False)
-    _changes: list[StatusChange] = field(default_factory=list, repr=False)
+    _number: int = 0
+    _changes: dict[int, StatusChange] = field(default_factory=dict, repr=False)
     _trail: list[Event] = field(default_factory=list, repr=False)
     _lists: dict[str, _Given] = field(default_factory=dict, repr=False)
     _keys: MemoryKeys | None = field(default=None, repr=False)
@@ -69,15 +70,16 @@ class MemoryStore:
 
     async def sessions(self, query: SessionQuery) -> list[Session]:
         with self._lock:
-            chosen = sorted(
-                (session for session in self._sessions.values() if _is_asked_for(session, query)),
-                key=lambda session: (session.created_at, session.id),
-                reverse=True,
+            # `before` counts for its place alone: it may have ended since the page that it closed.
+            last = self._sessions.get(query.before) if query.before is not None else None
+            if query.before is not None and last is None:
+                return []
+            chosen = (
+                session
+                for session in self._sessions.values()
+                if _is_asked_for(session, query) and (last is None or _age(session) < _age(last))
             )
-            if query.before is not None:
-                ids = [session.id for session in chosen]
-                chosen = chosen[ids.index(query.before) + 1 :] if query.before in ids else []
-            return chosen[: query.limit]
+            return sorted(chosen, key=_age, reverse=True)[: query.limit]
 
     async def all_of_subject(self, subject: str) -> tuple[SubjectState, list[Session]]:
         with self._lock:
@@ -94,7 +96,8 @@ class MemoryStore:
                 self._sessions[session.id] = replace(session, last_seen_at=seen)
             self._subjects.update((state.subject, state) for state in commit.subjects)
             self._clients.update((state.client_id, state) for state in commit.clients)
-            self._changes.extend(commit.changes)
+            self._changes.update(enumerate(commit.changes, start=self._number + 1))
+            self._number += len(commit.changes)
             self._trail.extend(commit.events)
             return True
 
@@ -122,13 +125,16 @@ class MemoryStore:
 
     async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
         with self._lock:
-            position = Position(self.epoch, len(self._changes))
             start = after if after is not None and after.epoch == self.epoch else None
+            lists = [g.list for g in self._lists.values() if not g.list.is_dropped(now=now)]
+            kept = {known.id for known in lists}
+            numbers = range(start.number if start else 0, self._number)
+            changes = (self._changes.get(number + 1) for number in numbers)
             return FeedRead(
                 after=start,
-                position=position,
-                lists=tuple(g.list for g in self._lists.values() if not g.list.is_dropped(now=now)),
-                changes=tuple(self._changes[start.number if start else 0 :]),
+                position=Position(self.epoch, self._number),
+                lists=tuple(lists),
+                changes=tuple(change for change in changes if change and change.list_id in kept),
             )
 
     async def trail(
@@ -151,6 +157,9 @@ class MemoryStore:
             for given in list(self._lists.values()):
                 if given.list.is_dropped(now=now):
                     del self._lists[given.list.id]
+            for number, change in list(self._changes.items()):
+                if change.list_id not in self._lists:
+                    del self._changes[number]
             return len(over[:limit])
 
     async def close(self) -> None:
@@ -171,6 +180,10 @@ class MemoryStore:
 
     def _client_version(self, state: ClientState) -> int:
         return self._clients.get(state.client_id, ClientState(client_id="")).version
+
+
+def _age(session: Session) -> tuple[datetime, str]:
+    return session.created_at, session.id
 
 
 def _is_asked_for(session: Session, query: SessionQuery) -> bool:

@@ -10,8 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from counterfoil.carriers import bearer
 from counterfoil.carriers import request as carriers
 from counterfoil.carriers.cross_site import refuse_cross_site
+from counterfoil.client import Client
 from counterfoil.credential import Presented
 from counterfoil.errors import (
+    AuthError,
     ClientUnknown,
     CredentialExpired,
     CredentialMissing,
@@ -54,6 +56,8 @@ async def sign_in(
         device=device(request),
         expected=signed_in.expected,
     )
+    if client.carrier == "cookie":
+        await _end_former(request, client, parts)
     carry(response, opened, client, parts)
     return shapes.opened(opened, client)
 
@@ -141,6 +145,14 @@ async def end_all(
     if keep is None:
         clear(response, parts.clients.get(manager.client_id))
     return shapes.revoked(revoked)
+
+
+async def _end_former(request: Request, client: Client, parts: Context) -> None:
+    """Ends the session whose cookie this sign-in replaces (ASVS 7.2.4)."""
+    with suppress(AuthError):
+        former = parts.cookies.refresh_handle(request.headers.raw, client_id=client.client_id)
+        if former is not None:
+            await parts.auth.revoke_presented(former)
 
 
 def _refresh_handle(request: Request, sent: shapes.Refresh, parts: Context) -> Presented:

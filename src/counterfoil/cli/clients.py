@@ -1,0 +1,174 @@
+"""`counterfoil clients`: the applications that people sign in to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from counterfoil.cli.data import DataFolder, at
+from counterfoil.cli.options import AsJson, Data
+from counterfoil.cli.output import tell, tell_json, tell_table
+from counterfoil.cli.words import span
+from counterfoil.client import Algorithm, CarrierName, Client, StrategyName
+from counterfoil.errors import ConfigurationError, IdentifierTaken
+from counterfoil.lifetime import Lifetime
+from counterfoil.server.settings import read_span
+
+commands = typer.Typer(help="Registered applications; a running server knows a new one in 1 s.")
+
+ClientId = Annotated[
+    str, typer.Argument(metavar="CLIENT_ID", help="1 to 32 of a-z, 0-9, _ and -.")
+]
+Strategy = Annotated[
+    StrategyName, typer.Option("--strategy", help="What its people are given when they sign in.")
+]
+Carrier = Annotated[
+    CarrierName | None,
+    typer.Option("--carrier", help="By default a cookie for session, else a bearer header."),
+]
+Audience = Annotated[
+    str, typer.Option("--audience", help="The aud of its tokens; by default its CLIENT_ID.")
+]
+Signing = Annotated[Algorithm, typer.Option("--algorithm", help="How its tokens are signed.")]
+Typ = Annotated[str, typer.Option("--typ", help="Its tokens' type; some consumers want JWT.")]
+Manage = Annotated[
+    bool, typer.Option("--manage", help="Let its credentials call the management API.")
+]
+# Any lifetimes but the server's, so that two readings tell a client's own from the server's.
+_OTHER: Final = Lifetime(access=timedelta(seconds=59))
+
+
+def _span_option(name: str, what: str) -> Any:
+    return typer.Option(name, metavar="SPAN", help=what, show_default=False)
+
+
+Access = Annotated[str | None, _span_option("--access-lifetime", "How long a token is good.")]
+Idle = Annotated[str | None, _span_option("--idle", "Unused for so long, a session expires.")]
+Absolute = Annotated[str | None, _span_option("--absolute", "A session's end, whatever is done.")]
+Grace = Annotated[str | None, _span_option("--grace", "So long a spent handle may be retried.")]
+Staleness = Annotated[
+    str | None, _span_option("--max-staleness", "How late a verifier may learn of revocations.")
+]
+
+
+@commands.command("list")
+def listing(*, data: Data = None, as_json: AsJson = False) -> None:
+    """List registered clients."""
+
+    async def work(folder: DataFolder) -> list[dict[str, Any]]:
+        found = await folder.clients.clients()
+        others = await replace(folder.clients, default=_OTHER).clients()
+        return [
+            _described(client, own=client.lifetime == others[name].lifetime)
+            for name, client in found.items()
+        ]
+
+    found = at(data, work)
+    if as_json:
+        tell_json({"clients": found})
+        return
+    lines = [
+        (
+            each["client_id"],
+            each["strategy"],
+            each["carrier"],
+            each["audience"],
+            _signed(each),
+            _spanned(each["access_seconds"]) if each["strategy"] != "session" else "-",
+            _spanned(each["max_staleness_seconds"]) if each["strategy"] == "hybrid" else "-",
+            "yes" if each["manage"] else "no",
+        )
+        for each in found
+    ]
+    columns = "CLIENT_ID STRATEGY CARRIER AUDIENCE SIGNED ACCESS STALENESS MANAGE"
+    tell_table(columns.split(), lines)
+
+
+@commands.command()
+def add(
+    client_id: ClientId,
+    *,
+    strategy: Strategy,
+    carrier: Carrier = None,
+    audience: Audience = "",
+    algorithm: Signing = "ES256",
+    typ: Typ = "at+jwt",
+    manage: Manage = False,
+    access: Access = None,
+    idle: Idle = None,
+    absolute: Absolute = None,
+    grace: Grace = None,
+    max_staleness: Staleness = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register an application. Its lifetimes are the server's, unless it is given its own; a SPAN
+    is seconds, or 10s, 5m, 12h, 30d."""
+    spans = {"access": access, "idle": idle, "absolute": absolute, "grace": grace}
+    given = {name: _span(name, text) for name, text in spans.items() if text is not None}
+
+    async def work(folder: DataFolder) -> Client:
+        client = Client(
+            client_id=client_id,
+            strategy=strategy,
+            carrier=carrier or ("cookie" if strategy == "session" else "bearer"),
+            audience=audience,
+            algorithm=algorithm,
+            typ=typ,
+            lifetime=replace(folder.settings.lifetime, **given),
+            max_staleness=_span("max-staleness", max_staleness)
+            if max_staleness is not None
+            else folder.settings.max_staleness,
+            manage=manage,
+        )
+        now = folder.clock.now()
+        if not await folder.clients.add(client, at=now, own_lifetime=bool(given)):
+            raise IdentifierTaken("There is a client of this client_id.")
+        return client
+
+    client = at(data, work)
+    if as_json:
+        tell_json(_described(client, own=bool(given)))
+        return
+    tell(
+        f"Added {client.client_id}: {client.strategy}, by {client.carrier}, for the audience"
+        f" {client.audience}. A running server knows it within a second."
+    )
+
+
+def _span(name: str, text: str) -> timedelta:
+    try:
+        found = read_span(text)
+    except ValueError as why:
+        raise ConfigurationError(f"Correct --{name}: {why}.") from None
+    return found if isinstance(found, timedelta) else timedelta(0)
+
+
+def _described(client: Client, *, own: bool) -> dict[str, Any]:
+    """As the API shows it; lifetimes that follow the running server's settings are null."""
+    life = client.lifetime
+    return {
+        "client_id": client.client_id,
+        "strategy": client.strategy,
+        "carrier": client.carrier,
+        "audience": client.audience,
+        "algorithm": client.algorithm,
+        "typ": client.typ,
+        "manage": client.manage,
+        "idle_seconds": life.idle if own else None,
+        "absolute_seconds": life.absolute if own else None,
+        "access_seconds": life.access if own else None,
+        "grace_seconds": life.grace if own else None,
+        "max_staleness_seconds": client.max_staleness,
+    }
+
+
+def _signed(each: dict[str, Any]) -> str:
+    return "-" if each["strategy"] == "session" else f"{each['algorithm']} {each['typ']}"
+
+
+def _spanned(length: timedelta | None) -> str:
+    return "server's" if length is None else span(length)

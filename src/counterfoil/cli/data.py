@@ -1,0 +1,128 @@
+"""The data folder of a server, opened beside it: what the commands work on.
+
+Composed here and not by `server.app`, which brings the HTTP framework: a command would take twice
+as long to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from counterfoil.clock import Clock, SystemClock
+from counterfoil.engine import Counterfoil
+from counterfoil.errors import ConfigurationError, Malformed, NotFound
+from counterfoil.server.accounts import Accounts, canonicalised, claims_of
+from counterfoil.server.clients import RegisteredClients
+from counterfoil.server.passwords.hashing import PasswordHasher
+from counterfoil.server.settings import Settings, load
+from counterfoil.server.tables.accounts import Account, AccountRows
+from counterfoil.server.tables.attempts import Attempts
+from counterfoil.server.tables.clients import ClientRows
+from counterfoil.stores.migrations import migrate
+from counterfoil.stores.sqlite import SqliteStore
+
+TABLES: Final = "counterfoil.server.tables.migrations"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """An open data folder: the engine, the accounts and the registered clients."""
+
+    settings: Settings
+    auth: Counterfoil
+    accounts: Accounts
+    clients: ClientRows
+    clock: Clock
+
+    async def account(self, who: str) -> Account:
+        """The account of an identifier or a subject. Raises `NotFound`, and `Malformed` where the
+        text is one account's subject and another's identifier: people choose their identifiers."""
+        rows = self.accounts.rows
+        of_subject = await rows.by_subject(who)
+        named = await rows.by_canonical(canonicalised(who))
+        if of_subject and named and of_subject.subject != named.subject:
+            raise Malformed(
+                "This is the subject of one account and the identifier of another; name the one"
+                " you mean by its other name."
+            )
+        found = of_subject or named
+        if found is None:
+            raise NotFound("There is no account of this identifier or subject.")
+        return found
+
+
+def at(place: Path | None, work: Callable[[DataFolder], Coroutine[Any, Any, T]]) -> T:
+    """What `work` makes of the data folder. Raises `ConfigurationError` where there is none;
+    nothing is created then."""
+    settings = existing(place)
+
+    async def run() -> T:
+        folder = await _open(settings)
+        try:
+            return await work(folder)
+        finally:
+            folder.accounts.hasher.close()
+            await folder.auth.close()
+
+    return asyncio.run(run())
+
+
+def existing(place: Path | None) -> Settings:
+    """The settings for a data folder that is there. Raises `ConfigurationError`."""
+    settings = load({"data": place})
+    try:
+        if settings.database.is_file():
+            return settings
+    except OSError as why:
+        raise ConfigurationError(f"Make {settings.data} readable: {why.strerror}.") from None
+    raise ConfigurationError(
+        f"There is no Counterfoil data in {settings.data}; start"
+        f" `counterfoil serve --data {settings.data}` or name another folder with --data."
+    )
+
+
+def remember_issuer(data: Path, issuer: str) -> None:
+    """Notes the name under which the data folder is served, for commands that check tokens."""
+    _note(data).write_text(issuer + "\n", encoding="utf-8")
+
+
+def issuer_of(settings: Settings) -> str:
+    """The issuer that is configured, or else the one last served."""
+    if settings.issuer:
+        return settings.issuer
+    try:
+        return _note(settings.data).read_text(encoding="utf-8").strip()
+    except OSError:
+        return f"http://localhost:{settings.port or 8000}"
+
+
+def _note(data: Path) -> Path:
+    return data / "issuer"
+
+
+async def _open(settings: Settings) -> DataFolder:
+    clock = SystemClock()
+    store = SqliteStore(settings.database)
+    await migrate(store.rows, component="server", package=TABLES)
+    rows = AccountRows(store.rows)
+    clients = ClientRows(store.blocking().rows, settings.lifetime)
+    auth = Counterfoil(
+        issuer=issuer_of(settings),
+        store=store,
+        clients=RegisteredClients(clients, clock),
+        claims=lambda subject: claims_of(rows, subject),
+        clock=clock,
+    )
+
+    def secret() -> bytes:
+        secrets = auth.keys.handle_secrets()
+        return secrets.versions[secrets.current]
+
+    attempts = Attempts(store.rows, secret)
+    accounts = Accounts(rows, attempts, PasswordHasher(), auth, clock)
+    return DataFolder(settings, auth, accounts, clients, clock)

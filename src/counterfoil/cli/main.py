@@ -1,0 +1,26 @@
+"""The program `counterfoil`: where it begins, and what it says when its parts are not installed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+MISSING: Final = "Run pip install 'counterfoil[server]': the command line needs {}.\n"
+
+
+def main() -> None:
+    """Runs the command that the arguments name. Exits 2 where the `server` extra is missing."""
+    try:
+        from counterfoil.cli.program import program
+
+        program(prog_name="counterfoil")
+    except ModuleNotFoundError as why:
+        name = (why.name or "").partition(".")[0]
+        if name == "counterfoil":
+            raise
+        sys.stderr.write(MISSING.format(name or "more than is installed"))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

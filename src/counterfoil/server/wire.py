@@ -1,0 +1,101 @@
+"""HTTP as it comes off the wire: bounded in size and time, and refused as a problem.
+
+uvicorn alone reads heads of any size for as long as they last, and takes the trailers of a body
+for headers: behind a proxy, what the proxy checked and removed could come in once more there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from counterfoil.errors import CounterfoilError, Malformed, TooLarge
+from counterfoil.integrations.problem import problem
+
+HEAD_LIMIT: Final = 128 * 1024
+HEAD_WITHIN: Final = 20.0  # seconds, from the connection or from the answer before
+
+
+class Wire(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = False
+        self._size = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._refusal: CounterfoilError = Malformed("This is not HTTP/1.1.")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        super().data_received(data)
+        # A field that does not end is told by no callback.
+        if was_in_head and self._in_head and not self.transport.is_closing():
+            self._size += len(data)
+            if self._size > HEAD_LIMIT:
+                self._refuse_head()
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._size += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it is a trailer, which may say nothing (RFC 9110 §6.5.1)
+            self._size += len(name) + len(value) + 4
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_waiting()
+        if self._size > HEAD_LIMIT:
+            self._refuse_head()
+            raise ValueError  # the parser tells `data_received`, which answers
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        if not self.pipeline:
+            self._await_head()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """The refusal of what could not be parsed, unless an answer is already on its way."""
+        del msg
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        if not self.pipeline and not (under_way and self.cycle.response_started):
+            status, headers, members = problem(self._refusal)
+            body = json.dumps(members).encode()
+            headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+            lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+            lines += [name + b": " + value for name, value in headers]
+            self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._refusal = TooLarge(f"The headers are longer than {HEAD_LIMIT} bytes.")
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(HEAD_WITHIN, self.timeout_keep_alive_handler)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

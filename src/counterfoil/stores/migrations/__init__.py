@@ -1,0 +1,89 @@
+"""Numbered migrations: files `0001_words.sql` of a package, applied in order, once, and recorded.
+
+A component has its own numbers, so that the server can keep tables of its own beside the store's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from counterfoil.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from counterfoil.stores.rows import Reading, Rows, Transaction
+
+STORE: Final = "counterfoil.stores.migrations.sqlite"
+_NAMED: Final = re.compile(r"(\d{4})_\w+\.sql")
+_RECORDED: Final = "SELECT number, checksum FROM cf_migrations WHERE component = ?"
+_RECORD: Final = "INSERT INTO cf_migrations (component, number, checksum) VALUES (?, ?, ?)"
+
+
+class Migration(NamedTuple):
+    """One file. A statement ends where a line ends with `;`."""
+
+    number: int
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        return [part for part in re.split(r";$", self.text, flags=re.MULTILINE) if part.strip()]
+
+
+async def migrate(rows: Rows, *, component: str = "store", package: str = STORE) -> None:
+    """Brings a component's tables up to date; each migration is applied whole or not at all.
+
+    Safe when several processes start at once. Raises `ConfigurationError` for a database that a
+    newer version has written, or that was made by other migrations of the same number.
+    """
+    known = migrations_in(package)
+    recorded = await _recorded(rows, component)
+    _require_known(component, known, recorded)
+    for migration in known:
+        if migration.number not in recorded:
+            await rows.transaction(partial(_apply, component, migration))
+
+
+def migrations_in(package: str) -> list[Migration]:
+    """The migrations of a package, in order."""
+    named = ((_NAMED.fullmatch(file.name), file) for file in files(package).iterdir())
+    return sorted(
+        Migration(int(match[1]), file.read_text(encoding="utf-8")) for match, file in named if match
+    )
+
+
+def _require_known(component: str, known: list[Migration], recorded: dict[int, str]) -> None:
+    checksums = {migration.number: migration.checksum for migration in known}
+    for number, checksum in sorted(recorded.items()):
+        if number not in checksums:
+            raise ConfigurationError(
+                f"Install a newer Counterfoil: this database has migration {number} of"
+                f" {component}, which this version does not know."
+            )
+        if checksum != checksums[number]:
+            raise ConfigurationError(
+                f"Install the Counterfoil that made this database: its migration {number} of"
+                f" {component} differs from this version's."
+            )
+
+
+async def _recorded(reading: Reading, component: str) -> dict[int, str]:
+    recorded = await reading.all(_RECORDED, (component,))
+    return {row[0]: row[1] for row in recorded}
+
+
+async def _apply(component: str, migration: Migration, transaction: Transaction) -> None:
+    recorded = await _recorded(transaction, component)
+    if migration.number in recorded:
+        _require_known(component, [migration], {migration.number: recorded[migration.number]})
+        return
+    for statement in migration.statements:
+        await transaction.run(statement)
+    await transaction.run(_RECORD, (component, migration.number, migration.checksum))

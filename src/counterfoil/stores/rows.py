@@ -1,0 +1,60 @@
+"""Rows of an SQL database: the seam between SQL, which is written once, and the drivers.
+
+SQL says `?` for a value, and values are `str`, `int`, `bytes` or None. No statement has a `?` or
+`%` inside a literal, so a `Rows` over psycopg turns each `?` into `%s` by plain replacement, once
+per text. Moments are whole microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Value = str | int | bytes | None
+Values = Sequence[Value]
+
+
+class Reading(Protocol):
+    """What both single reads and a snapshot offer."""
+
+    async def one(self, sql: str, values: Values = ()) -> Row | None:
+        """The first row, or None."""
+
+    async def all(self, sql: str, values: Values = ()) -> list[Row]:
+        """Every row."""
+
+
+class Transaction(Reading, Protocol):
+    """Reads and writes that become durable together; reads see the writes before them."""
+
+    async def run(self, sql: str, values: Values = ()) -> int:
+        """How many rows it changed."""
+
+    async def run_many(self, sql: str, rows: Iterable[Values]) -> None:
+        """The statement once for each row of values."""
+
+
+class Rows(Reading, Protocol):
+    """One database. `one` and `all` read what was committed before the call began.
+
+    Raises `StoreUnavailable` when the database cannot answer. A violated constraint raises the
+    driver's own error: statements here say `ON CONFLICT`, so it is a mistake in the program.
+    """
+
+    @property
+    def suspends(self) -> bool:
+        """Whether a call may really wait; one that never does can be driven without a loop."""
+
+    async def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
+        """What `body` makes of several reads that see one moment."""
+
+    async def transaction(
+        self, body: Callable[[Transaction], Coroutine[Any, Any, T]], *, durable: bool = True
+    ) -> T:
+        """What `body` answers, once all it wrote is durable; not waiting for that if `durable` is
+        False. An exception from `body` undoes its writes, and only its, and reaches the caller.
+
+        `body` awaits nothing but its transaction: it may run in another thread, without a loop.
+        """

@@ -1,0 +1,291 @@
+"""One SQLite file as one process sees it: its connections, its writer, and what a fork does.
+
+SQLite must not meet its own memory in a forked child: its locks belong to the parent, and a child
+that closes an inherited connection can remove the log under the parent. So every connection is
+closed before a fork, and parent and child open new ones when they next need them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from counterfoil.drive import drive
+from counterfoil.errors import ConfigurationError, StoreUnavailable
+from counterfoil.stores.sqlite_writer import SqliteTransaction, Writer, is_busy, is_unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from counterfoil.stores.rows import Reading, Row, Values
+
+T = TypeVar("T")
+PATIENCE: Final = 5.0  # seconds that a write waits for another process's
+RETRY_AFTER: Final = timedelta(seconds=1)
+OLDEST: Final = (3, 37, 0)  # the first with STRICT tables
+_log = logging.getLogger("counterfoil.sqlite")
+
+
+class _Reader:
+    """One thread's connection. `lock`: held while it is in use, against a fork meanwhile."""
+
+    __slots__ = ("__weakref__", "connection", "lock", "pid")
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.lock = threading.Lock()
+        self.pid = os.getpid()
+
+    def disconnect(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            self.disconnect()
+        else:
+            _not_ours.append(self.connection)
+
+
+class Database:
+    """Reads on the calling thread, one connection each; writes in one thread (`writer`).
+
+    Raises `ConfigurationError` when the file cannot be opened or is no database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        self._logged = float("-inf")
+        self._begin_anew()
+        _create(path)
+        self._prepare()
+        with _forking:
+            _open_databases.add(self)
+
+    def one(self, sql: str, values: Values = ()) -> Row | None:
+        reader = self._reader()
+        with reader.lock:
+            try:
+                connection = reader.connection or self._open(reader)
+                row: Row | None = connection.execute(sql, values).fetchone()
+            except sqlite3.DatabaseError as why:
+                raise self._failed(reader, why) from why
+        return row
+
+    def all(self, sql: str, values: Values = ()) -> list[Row]:
+        reader = self._reader()
+        with reader.lock:
+            try:
+                connection = reader.connection or self._open(reader)
+                return connection.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as why:
+                raise self._failed(reader, why) from why
+
+    def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
+        reader = self._reader()
+        with reader.lock:
+            try:
+                connection = reader.connection or self._open(reader)
+                connection.execute("BEGIN")
+                try:
+                    return drive(body(SqliteTransaction(connection)))
+                finally:
+                    connection.execute("ROLLBACK")
+            except sqlite3.DatabaseError as why:
+                raise self._failed(reader, why) from why
+
+    def connect(self, *, durable: bool = True) -> sqlite3.Connection:
+        """A connection for the writer; what it commits is durable, or safe but perhaps late."""
+        connection = self._connect(busy_timeout=0)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        return connection
+
+    def unavailable(self, why: BaseException) -> StoreUnavailable:
+        """The error for callers; the log learns SQLite's word for it, once a second at most."""
+        name = getattr(why, "sqlite_errorname", type(why).__name__)
+        if time.monotonic() - self._logged > 1:
+            self._logged = time.monotonic()
+            _log.warning("SQLite does not answer: %s", name)
+        return StoreUnavailable(f"SQLite says {name}.", retry_after=RETRY_AFTER)
+
+    def close(self) -> None:
+        self.writer.close()
+        self.closed = True
+        with self._held_readers():
+            pass
+
+    @contextlib.contextmanager
+    def let_go(self) -> Iterator[None]:
+        """No connection is open meanwhile."""
+        with self.writer.gate, self._held_readers():
+            self.writer.disconnect()
+            yield
+
+    def start_in_child(self) -> None:
+        """The parent's threads and queue are not here, and its connections are not ours to close:
+        they are open only where the fork went unannounced (uWSGI), and then are left as they are.
+        """
+        _not_ours.append(self.writer)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.writer = Writer(self.connect, self.unavailable, PATIENCE)
+        self._own = threading.local()
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+        self._opening = threading.Lock()
+
+    def _reader(self) -> _Reader:
+        try:
+            reader: _Reader = self._own.reader
+        except AttributeError:
+            reader = self._own.reader = _Reader()
+            with self._opening:
+                self._readers.add(reader)
+        return reader
+
+    def _failed(self, reader: _Reader, why: sqlite3.DatabaseError) -> Exception:
+        if not is_unavailable(why):
+            return why
+        with contextlib.suppress(sqlite3.Error):
+            reader.disconnect()  # the next call may find it mended
+        return self.unavailable(why)
+
+    def _open(self, reader: _Reader) -> sqlite3.Connection:
+        connection = self._connect(busy_timeout=PATIENCE)
+        connection.execute("PRAGMA query_only = ON")
+        reader.connection = connection
+        return connection
+
+    def _connect(self, *, busy_timeout: float) -> sqlite3.Connection:
+        if self.closed:
+            raise StoreUnavailable("The store is closed.")
+        # Each connection is used under a lock, and closed by whatever thread forks or closes.
+        connection = sqlite3.connect(
+            self.path,
+            timeout=busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone does not reach the disk
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        return connection
+
+    @contextlib.contextmanager
+    def _held_readers(self) -> Iterator[None]:
+        with self._opening, contextlib.ExitStack() as held:
+            for reader in list(self._readers):
+                held.enter_context(reader.lock)
+                reader.disconnect()
+            yield
+
+    def _prepare(self) -> None:
+        give_up = time.monotonic() + 2 * PATIENCE
+        while True:
+            try:
+                with contextlib.closing(self._connect(busy_timeout=PATIENCE)) as connection:
+                    _prepare(connection, self.path)
+            except sqlite3.DatabaseError as why:
+                # Changing to WAL does not wait its turn when two processes start at once.
+                if not is_busy(why):
+                    raise _cannot_open(self.path, why) from why
+                if time.monotonic() > give_up:
+                    raise self.unavailable(why) from why
+                time.sleep(0.01)
+            else:
+                return
+
+
+def _create(path: Path) -> None:
+    if path.name == ":memory:":
+        raise ConfigurationError("Give SqliteStore a file, or use MemoryStore.")
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise ConfigurationError("Use a Python with SQLite 3.37 or newer.")
+    try:
+        _make_folder(path.parent)
+        # Only ever a new file: closing a second descriptor of one that is open here would
+        # release the locks that SQLite holds on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _make_durable(path.parent)
+    except FileExistsError:
+        return
+    except OSError as why:
+        raise _cannot_open(path, why) from why
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _make_durable(folder.parent)
+
+
+def _make_durable(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = WAL")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        raise ConfigurationError(f"Put {path} on a file system where SQLite can keep a WAL.")
+    connection.execute("BEGIN IMMEDIATE")  # fails here where nothing could be written later
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS cf_migrations (component TEXT NOT NULL, number INTEGER"
+        " NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (component, number)) STRICT"
+    )
+    connection.execute("COMMIT")
+
+
+def _cannot_open(path: Path, why: Exception) -> ConfigurationError:
+    reason = str(why) if isinstance(why, sqlite3.Error) else getattr(why, "strerror", None)
+    return ConfigurationError(f"Cannot keep a SQLite database at {path}: {reason}.")
+
+
+_open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_forking = threading.Lock()
+_held = contextlib.ExitStack()
+_not_ours: list[object] = []
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for database in list(_open_databases):
+        _held.enter_context(database.let_go())
+
+
+def _after_fork_in_parent() -> None:
+    _held.close()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forking  # noqa: PLW0603 - where the fork went unannounced, another thread may hold it
+    _held.close()
+    _forking = threading.Lock()
+    for database in list(_open_databases):
+        database.start_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

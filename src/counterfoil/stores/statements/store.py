@@ -1,0 +1,80 @@
+"""A store over any `Rows`; a database adds how it is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counterfoil.stores.statements import commits, sessions, status, trail
+from counterfoil.stores.statements.records import is_storable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from counterfoil.events import Event
+    from counterfoil.ports import Commit, Found, SessionQuery, TrailLine
+    from counterfoil.session import Session
+    from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_list import Block, Issuing
+    from counterfoil.stores.rows import Rows
+    from counterfoil.subject import ClientState, SubjectState
+
+
+class RowsStore:
+    """The store's methods. `rows` is public: an application may keep its own tables there too."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._feed = status.Feed(rows)
+
+    @property
+    def suspends(self) -> bool:
+        return self.rows.suspends
+
+    async def look_up(self, session_id: str) -> Found | None:
+        return await sessions.look_up(self.rows, session_id)
+
+    async def subject(self, subject: str) -> SubjectState:
+        return await sessions.subject(self.rows, subject)
+
+    async def client(self, client_id: str) -> ClientState:
+        return await sessions.client(self.rows, client_id)
+
+    async def sessions(self, query: SessionQuery) -> list[Session]:
+        return await sessions.sessions(self.rows, query)
+
+    async def all_of_subject(self, subject: str) -> tuple[SubjectState, list[Session]]:
+        return await self.rows.snapshot(lambda reading: sessions.all_of_subject(reading, subject))
+
+    async def commit(self, commit: Commit) -> bool:
+        try:
+            await self.rows.transaction(lambda transaction: commits.write(transaction, commit))
+        except commits.ExpectationFailed:
+            return False
+        return True
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        if is_storable(session_id):
+            await self.rows.transaction(
+                lambda transaction: commits.touch(transaction, session_id, at), durable=False
+            )
+
+    async def note(self, event: Event) -> None:
+        await self.rows.transaction(
+            lambda transaction: trail.append(transaction, (event,)), durable=False
+        )
+
+    async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:
+        return await self.rows.transaction(
+            lambda transaction: status.reserve(transaction, issuing, count=count, now=now)
+        )
+
+    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+        return await self._feed.read(after, now=now)
+
+    async def trail(
+        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[TrailLine]:
+        return await trail.trail(self.rows, subject=subject, before=before, limit=limit)
+
+    async def sweep(self, *, now: datetime, limit: int = 1000) -> int:
+        return await status.sweep(self.rows, now=now, limit=limit)

@@ -1,0 +1,233 @@
+"""The bounded GET: a sound answer is returned, every other one is IssuerUnavailable, in time."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from counterfoil.errors import CredentialMalformed, IssuerUnavailable
+from counterfoil.feeds import fetch
+from serving import answering, bytes_of, saying
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from serving import Reply
+
+SOON = timedelta(seconds=5)
+SHORT = timedelta(seconds=0.4)
+HUGE = b"x" * (fetch.LIMIT + 1)
+
+
+def chunked(*chunks: bytes) -> bytes:
+    sent = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bytes_of(b"whole"),
+        b"HTTP/1.0 200 OK\r\n\r\nwhole",
+        chunked(b"wh", b"ole", b""),
+        b"HTTP/1.1 100 Continue\r\n\r\n" + bytes_of(b"whole"),
+        bytes_of(b"whole", headers=("Content-Encoding: identity",)),
+    ],
+)
+def test_a_whole_answer_is_returned(answer: bytes) -> None:
+    """With a length, without, in chunks, after an interim answer."""
+    with answering(saying(answer)) as server:
+        assert fetch.get(f"{server.url}/keys", timeout=SOON) == b"whole"
+
+
+def test_an_answer_may_be_as_long_as_the_limit() -> None:
+    """And not a byte longer; see below."""
+    with answering(saying(bytes_of(HUGE[1:]))) as server:
+        assert len(fetch.get(server.url, timeout=SOON)) == fetch.LIMIT
+
+
+def test_the_request_says_what_it_takes() -> None:
+    """One GET, for JSON, not packed, not from a cache on the way, and without a credential."""
+    with answering(saying(bytes_of(b"{}"))) as server:
+        fetch.get(f"{server.url}/auth/keys?a=b#c", timeout=SOON)
+    lines = [
+        "GET /auth/keys?a=b HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        "Accept: application/json",
+        "Accept-Encoding: identity",
+        "Cache-Control: no-cache",
+        "Connection: close",
+        "User-Agent: counterfoil",
+    ]
+    assert server.asked == ["\r\n".join([*lines, "", ""])]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bytes_of(b"", status=302, headers=("Location: http://127.0.0.1:1/",)),
+        bytes_of(b"{}", status=304),
+        bytes_of(b"{}", status=404),
+        bytes_of(b"{}", status=500),
+        bytes_of(HUGE),
+        bytes_of(b"", length=fetch.LIMIT + 1),
+        chunked(HUGE, b""),
+        b"HTTP/1.0 200 OK\r\n\r\n" + HUGE,
+        bytes_of(b"short", length=6),
+        chunked(b"short"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        bytes_of(gzip.compress(b"{}"), headers=("Content-Encoding: gzip",)),
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+    ],
+)
+def test_everything_else_is_unavailable(answer: bytes) -> None:
+    """J6: no redirect, no huge, packed, broken or short body, no other status."""
+    with answering(saying(answer)) as server, pytest.raises(IssuerUnavailable):
+        fetch.get(server.url, timeout=SOON)
+
+
+def test_j6_a_redirect_is_not_followed() -> None:
+    """CVE-2026-102267: whom the issuer points to is not the issuer."""
+    with answering(saying(bytes_of(b"{}"))) as other:
+        moved = bytes_of(b"{}", status=307, headers=(f"Location: {other.url}",))
+        with (
+            answering(saying(moved)) as server,
+            pytest.raises(IssuerUnavailable, match="redirect"),
+        ):
+            fetch.ask(server.url, timeout=SOON, bearer="cf_x")
+    assert other.asked == []
+
+
+def drip(start: bytes, drop: bytes) -> Reply:
+    def reply(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(drop)
+            time.sleep(0.05)
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (bytes_of(b"", length=100_000), b"x"),
+        (chunked(), b"1\r\nx\r\n"),
+    ],
+)
+def test_an_answer_that_drips_ends_at_the_deadline(start: bytes, drop: bytes) -> None:
+    """The deadline is for all of it, not for each read."""
+    with answering(drip(start, drop)) as server:
+        began = time.monotonic()
+        with pytest.raises(IssuerUnavailable):
+            fetch.get(server.url, timeout=SHORT)
+    assert time.monotonic() - began < 2 * SHORT.total_seconds()
+
+
+def test_a_server_that_says_nothing_ends_at_the_deadline() -> None:
+    """Before the answer as much as within it."""
+    with answering(lambda _: time.sleep(2)) as server, pytest.raises(IssuerUnavailable):
+        fetch.get(server.url, timeout=SHORT)
+
+
+def test_a_refused_connection_is_unavailable_and_says_so() -> None:
+    """The reason is for who runs it: it names no credential."""
+    with answering(saying(b"")) as server:
+        pass
+    with pytest.raises(IssuerUnavailable, match="Connection refused"):
+        fetch.get(server.url, timeout=SOON)
+
+
+def test_an_unknown_host_is_unavailable() -> None:
+    """RFC 6761 promises that .invalid is no host."""
+    with pytest.raises(IssuerUnavailable):
+        fetch.get("https://issuer.invalid/keys", timeout=SOON)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]", "0.0.0.0"])  # noqa: S104 - not bound
+def test_j6_plain_http_reaches_loopback_only(host: str) -> None:
+    """Asked of the address, before anything is sent; a name may lead anywhere."""
+    with pytest.raises(IssuerUnavailable, match="loopback"):
+        fetch.ask(f"http://{host}:9/", timeout=SHORT, bearer="cf_x")
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is given the request, however the environment is set."""
+    with answering(saying(bytes_of(b"{}"))) as proxy, answering(saying(bytes_of(b"x"))) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert fetch.get(server.url, timeout=SOON) == b"x"
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("bearer", ["", "a b", "a\r\nX: y", "a\n", "ä", "x" * 8193])
+def test_a_credential_cannot_add_a_line_to_the_request(bearer: str) -> None:
+    """Refused before there is a connection, and not repeated in the error."""
+    with answering(saying(bytes_of(b"{}"))) as server, pytest.raises(CredentialMalformed) as caught:
+        fetch.ask(server.url, timeout=SOON, bearer=bearer)
+    assert server.asked == []
+    assert not bearer or bearer not in str(caught.value)
+
+
+def certificate(folder: Path, *, host: str) -> Path:
+    """A self-signed certificate for that host, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted"), [("localhost", True), ("localhost", False), ("elsewhere", True)]
+)
+def test_https_needs_a_trusted_certificate_for_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, *, is_trusted: bool
+) -> None:
+    """Trust is the machine's; nothing is sent, the credential least of all, to anyone else."""
+    path = certificate(tmp_path, host=host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    fetch._context.cache_clear()  # noqa: SLF001 - what the machine trusts is read once per process
+    try:
+        with answering(saying(bytes_of(b"{}")), tls=context) as server:
+            url = f"https://localhost:{server.port}/"
+            if is_trusted and host == "localhost":
+                assert fetch.ask(url, timeout=SOON, bearer="cf_x") == (200, b"{}")
+                return
+            with pytest.raises(IssuerUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+                fetch.ask(url, timeout=SOON, bearer="cf_x")
+        assert server.asked == []
+    finally:
+        fetch._context.cache_clear()  # noqa: SLF001 - as above
