@@ -6,16 +6,19 @@ import asyncio
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from counterfoil.client import Client
 from counterfoil.lifetime import Lifetime
+from counterfoil.server import logs
 from counterfoil.server.app import TABLES, compose
 from counterfoil.server.passwords.hashing import CHEAPEST, PasswordHasher
 from counterfoil.server.serving import demo_account, listen, web_server
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from counterfoil.server.app import Server
+    from counterfoil.server import logs
+from counterfoil.server.app import Server
 
 PASSWORD: Final = "otters juggle nine brass lanterns"
 WRONG: Final = "walruses knit seven paper anchors"
@@ -222,7 +226,8 @@ class Device:
         """By cookie where there are cookies, else by the handle in the body."""
         if self.cookies:
             return self.call("POST", "/v1/session/refresh")
-        answer = self.site.call("POST", "/v1/session/refresh", {"refresh_handle": self.handle})
+        sent = {"refresh_handle": self.handle or self.token}
+        answer = self.site.call("POST", "/v1/session/refresh", sent)
         self.keep(answer)
         return answer
 
@@ -230,14 +235,33 @@ class Device:
         return self.call("DELETE", "/v1/session")
 
 
-async def prepare(data: Path, clients: Iterable[Client], lifetime: Lifetime) -> None:
-    """Registers clients before the server starts, as the command line would."""
-    store = SqliteStore(data / "counterfoil.db")
+async def made(
+    settings: Settings, hasher: PasswordHasher | None = None
+) -> tuple[Server, str | None]:
+    """A server with more clients, registered as the command line would, and demo's password."""
+    store = SqliteStore(settings.database)
     await migrate(store.rows, component="server", package=TABLES)
-    rows = ClientRows(store.rows, lifetime)
-    for client in clients:
+    rows = ClientRows(store.rows, settings.lifetime)
+    for client in MORE_CLIENTS:
         await rows.add(client, at=datetime.now(UTC), own_lifetime=True)
     await store.close()
+    server = await compose(settings, hasher=hasher or PasswordHasher(CHEAPEST, threads=2))
+    return server, await demo_account(server) if settings.dev else None
+
+
+async def in_this_process(settings: dict[str, Any], *, cheap: bool) -> None:
+    """What a process of its own runs; tells on standard output where it listens."""
+    chosen = Settings(**settings)
+    logs.configure(chosen.log_level)
+    sockets = listen("localhost", chosen.port if settings.get("port") else 0)
+    port = sockets[0].getsockname()[1]
+    chosen = chosen.model_copy(update={"port": port})
+    server, password = await made(chosen, None if cheap else PasswordHasher())
+
+    def ready() -> None:
+        print(json.dumps({"port": port, "demo_password": password}), flush=True)  # noqa: T201
+
+    await web_server(server, ready).serve(sockets=sockets)
 
 
 @contextmanager
@@ -254,9 +278,7 @@ def serving(
     stop: list[Callable[[], None]] = []
 
     async def serve() -> None:
-        await prepare(data, MORE_CLIENTS, chosen.lifetime)
-        server = await compose(chosen, hasher=hasher or PasswordHasher(CHEAPEST, threads=2))
-        password = await demo_account(server) if chosen.dev else None
+        server, password = await made(chosen, hasher)
         site.append(Site(port, data, password, server))
         web = web_server(server, started.set)
         stop.append(lambda: setattr(web, "should_exit", True))
@@ -274,9 +296,30 @@ def serving(
         assert not thread.is_alive(), "the server did not stop"
 
 
+@contextmanager
+def process(data: Path, *, cheap: bool = True, **settings: Any) -> Iterator[tuple[Site, Popen[str]]]:
+    """A server in a process of its own; killed at the end if it still lives."""
+    data.mkdir(mode=0o700, exist_ok=True)
+    chosen = {"dev": True, "data": str(data), **settings, "cheap": cheap}
+    command = [sys.executable, __file__, json.dumps(chosen)]
+    with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            ready = json.loads(running.stdout.readline() or "null")
+            assert ready, running.stderr.read() if running.stderr else ""
+            yield Site(ready["port"], data, ready["demo_password"]), running
+        finally:
+            running.kill()
+
+
 def until(holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
     """Waits for something that comes true by itself."""
     give_up = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < give_up, "it did not come true"
         time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sent = json.loads(sys.argv[1])
+    asyncio.run(in_this_process(sent, cheap=sent.pop("cheap")))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from ssl import SSLContext
 
-Reply = Callable[[socket.socket], None]
+Reply = Callable[[socket.socket, str], None]  # a connection, and the head of its request
 
 
 class Server:
@@ -57,7 +57,7 @@ class Server:
                         return
                     head += data
                 self.asked.append(head.decode("latin-1"))
-                self.reply(connection)
+                self.reply(connection, self.asked[-1])
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def bytes_of(
 
 
 def saying(data: bytes) -> Reply:
-    return lambda connection: connection.sendall(data)
+    return lambda connection, _: connection.sendall(data)
 
 
 def saying_json(value: Any, *, status: int = 200) -> Reply:

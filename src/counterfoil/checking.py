@@ -78,19 +78,28 @@ class Checking:
         found.session.require_live(now=now)
         claims = await self.parts.claims_of(found.session.subject, found.session.claims)
         facts = plain.facts(found, claims)
-        facts = replace(facts, strategy=verified.strategy, expires_at=verified.expires_at)
+        # Who holds a token from before a step-up did not step up.
+        facts = replace(
+            facts,
+            strategy=verified.strategy,
+            expires_at=verified.expires_at,
+            auth_time=verified.auth_time,
+        )
         return Verified(facts, now)
 
-    async def stand(self, presented: Presented) -> Stand:
-        """Where a handle stands. Ends the family of one that is reused, and raises then."""
+    async def stand(self, presented: Presented, *, began: datetime) -> Stand:
+        """Where a handle stands. Ends the family of one that is reused, and raises then.
+
+        began: when the request came. One that had to wait here for longer than the grace, while
+        another was served, is no reuse.
+        """
         handle = handles.parse(presented.text, secrets=self.parts.secrets())
         found = await self.parts.store.look_up(handle.session_id)
         if found is None:
             raise SessionUnknown
-        now = self.parts.clock.now()
         client = self.parts.own_client(presented, found.session)
-        place = rules.standing(handle, found.session, grace=client.lifetime.grace, now=now)
-        found.session.require_live(now=now)
+        place = rules.standing(handle, found.session, grace=client.lifetime.grace, now=began)
+        found.session.require_live(now=self.parts.clock.now())
         if place is Standing.REUSED:
             detail = {"generation": handle.generation, "current": found.session.generation}
             await self.ending.end_family(found.session.id, detail)
@@ -98,7 +107,8 @@ class Checking:
         return Stand(client, handle, found, place)
 
     async def _check_handle(self, presented: Presented, audience: str | None) -> Verified:
-        client, handle, found, place = await self.stand(presented)
+        began = self.parts.clock.now()
+        client, handle, found, place = await self.stand(presented, began=began)
         if client.signs:
             raise CredentialMalformed("This is a refresh handle: refresh, then present the token.")
         if audience is not None and audience != client.audience:
@@ -111,9 +121,17 @@ class Checking:
         if session.claims_version < subject.claims_version:
             claims = await self.parts.claims_of(session.subject, claims)
         facts = plain.facts(found, claims)
+        if place is Standing.SPENT and self._was_cut_off(handle, session):
+            facts = replace(facts, auth_time=session.created_at)
         if session.touch_due(now=now):
             await self.parts.store.touch(session.id, now)
         return Verified(facts, now)
+
+
+    def _was_cut_off(self, handle: Handle, session: Session) -> bool:
+        """Whether a step-up came since: requests that were under way with the handle from before
+        it pass, but nobody knows that it was they who stepped up."""
+        return rules.current_of(handle, session, secrets=self.parts.secrets()) is None
 
 
 def repeated(session: Session, handle: Handle, now: datetime) -> Event:

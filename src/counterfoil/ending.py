@@ -60,7 +60,9 @@ class Ending:
                 events=(_ended(after, kind, now, {"because": because, **(detail or {})}),),
             )
             if await self.parts.commit(commit):
-                return _revoked(1, within, ended_at=now)
+                if before.is_live(now=now):
+                    return _revoked(1, within, ended_at=now)
+                return _revoked(0, within, ended_at=before.expires_at)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
     async def revoke_all(self, subject: str, *, keep: str | None, because: str) -> Revoked:
@@ -69,10 +71,11 @@ class Ending:
             now = self.parts.clock.now()
             chosen = [session for session in kept if session.ended_at is None]
             chosen = [session for session in chosen if session.id != keep]
-            commit, ended = self._end(chosen, {subject: state}, because, now, ended=True)
+            commit, _ = self._end(chosen, {subject: state}, because, now, ended=True)
             if await self.parts.commit(commit):
                 live = [session for session in chosen if session.is_live(now=now)]
-                return _revoked(len(ended), self._lags(live, now=now), ended_at=now)
+                within = self._lags(live, now=now)
+                return _revoked(len(live), within, ended_at=now if live else None)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
     async def revoke_client(
@@ -88,20 +91,24 @@ class Ending:
                 break
         else:
             raise Overloaded(retry_after=timedelta(seconds=1))
-        count, longest, began = 0, (NOTHING, NOTHING), self.parts.clock.now()
+        count, lost, longest, began = 0, 0, (NOTHING, NOTHING), self.parts.clock.now()
         query = SessionQuery(client_id=client_id, live_at=began, limit=BATCH)
         while batch := await store.sessions(query):
             now = self.parts.clock.now()
             states = {s.subject: await store.subject(s.subject) for s in batch}
             commit, ended = self._end(batch, states, "client_revoked", now, ended=False)
             if not await self.parts.commit(commit):
+                lost += 1
+                if lost == ATTEMPTS:
+                    raise Overloaded(retry_after=timedelta(seconds=1))
                 continue
+            lost = 0
             count += len(ended)
             lag = self._lags(batch, now=now)
             longest = (max(longest[0], lag[0]), max(longest[1], lag[1]))
             if progress is not None:
                 progress(count)
-        return _revoked(count, longest, ended_at=began)
+        return _revoked(count, longest, ended_at=began if count else None)
 
     async def end_family(self, session_id: str, detail: dict[str, Any]) -> None:
         """Ends a session one of whose spent handles was used after its grace."""

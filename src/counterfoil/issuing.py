@@ -51,7 +51,7 @@ class Pen:
             return Furnished(session, session.expires_at)
         share = self.entropy(1)[0] / 255
         until = access_end(client.lifetime.access, now=now, share=share)
-        until = earliest(until, whole_second(session.absolute_end))
+        until = earliest(until, whole_second(session.expires_at))
         if client.strategy == "jwt" or self.store is None:
             return Furnished(session.with_access(until), until)
         index = await self._index(session, self.store, now=now)
@@ -63,14 +63,19 @@ class Pen:
         than what was recorded when the handle was rotated. None when that is used up."""
         if not client.signs:
             return Furnished(session, session.expires_at)
-        until = session.access_until
-        if until is None or has_passed(until, now=now):
+        if session.access_until is None:
+            return None
+        longest = access_end(client.lifetime.access, now=now, share=0)
+        until = earliest(session.access_until, longest, whole_second(session.expires_at))
+        if has_passed(until, now=now):
             return None
         if client.strategy == "jwt":
             return Furnished(session, until)
         block = self._block
         entry = session.current_index(block.list.id if block is not None else None)
-        return Furnished(session, until, entry) if entry is not None else None
+        if entry is None:
+            return None
+        return Furnished(session, earliest(until, whole_second(entry.until)), entry)
 
     def write(
         self, furnished: Furnished, client: Client, handle: Handle | None, *, now: datetime
@@ -130,8 +135,9 @@ def lags(session: Session, client: Client | None, *, now: datetime) -> tuple[tim
     """How long credentials of this session can outlive a change acknowledged now: at Counterfoil
     verifiers, and elsewhere. A client no longer registered is counted as `jwt`."""
     elsewhere = remaining(session.access_until, now=now)
-    if client is not None and client.strategy == "session":
-        return plain.lag(), plain.lag()
     if client is not None and client.strategy == "hybrid":
         return hybrid.lag(session, client, now=now), elsewhere
+    if client is not None and client.strategy == "session":
+        # None, unless its client was issued tokens before it became a `session` client.
+        return max(plain.lag(), elsewhere), elsewhere
     return elsewhere, elsewhere

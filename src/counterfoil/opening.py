@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,9 +82,10 @@ class Opening:
         raise Overloaded(retry_after=timedelta(seconds=1))
 
     async def refresh(self, presented: Presented, *, client_id: str | None) -> Opened:
+        began = self.parts.clock.now()
         for _ in range(ATTEMPTS):
             try:
-                stand = await self.checking.stand(presented)
+                stand = await self.checking.stand(presented, began=began)
             except SessionUnknown as why:
                 raise RefreshUnknown(why.detail) from why
             if client_id not in (None, stand.client.client_id):
@@ -108,6 +108,8 @@ class Opening:
             now = self.parts.clock.now()
             session = found.session
             session.require_live(now=now)
+            if found.subject.is_suspended:
+                raise SubjectSuspended
             self._require_room(session, client, now)
             handle = handles.first(
                 session.id,
@@ -131,7 +133,7 @@ class Opening:
             raise SubjectSuspended
         if place is Standing.SPENT:
             furnished = await self._furnished(session, found, client, now)
-            return self._walked(stand), furnished, repeated(session, handle, now)
+            return await self._walked(stand, now), furnished, repeated(session, handle, now)
         self._require_room(session, client, now)
         successor = handles.succeed(handle, secrets=self.parts.secrets())
         furnished = await self._furnished(session.rotated(successor, now=now), found, client, now)
@@ -145,19 +147,20 @@ class Opening:
         session, subject = found
         if place is not Standing.SPENT or subject.is_suspended:
             return None
+        current = await self._walked(stand, now)
         if session.claims_version < subject.claims_version:
             return None
-        current = self._walked(stand)
         furnished = self.parts.pen.again(session, client, now=now)
         if furnished is None:
             return None
         await self.parts.store.note(repeated(session, handle, now))
         return self.parts.pen.write(furnished, client, current, now=now)
 
-    def _walked(self, stand: Stand) -> Handle:
+    async def _walked(self, stand: Stand, now: datetime) -> Handle:
         session = stand.found.session
-        current = handles.walk(stand.handle, session.generation, secrets=self.parts.secrets())
-        if not hmac.compare_digest(current.digest, session.handle_digest):
+        current = rules.current_of(stand.handle, session, secrets=self.parts.secrets())
+        if current is None:
+            await self.parts.store.note(repeated(session, stand.handle, now))
             raise RefreshUnknown("This handle was replaced when the password was confirmed.")
         return current
 
@@ -166,20 +169,19 @@ class Opening:
     ) -> Furnished:
         claims = await self.parts.claims_of(session.subject, session.claims)
         session = session.with_claims(claims, found.subject.claims_version)
-        return await self.parts.pen.furnish(session, client, now=now)
+        return await self.parts.pen.furnish(session.following(found.session), client, now=now)
 
     async def _take(
         self, client: Client, found: Found, furnished: Furnished, event: Event, now: datetime
     ) -> bool:
         """Commits a renewed session; False when somebody else was first."""
         after = found.subject.moved()
-        session = furnished.session.following(found.session)
         return await self.parts.commit(
             Commit(
-                sessions=(session,),
+                sessions=(furnished.session,),
                 subjects=(after,),
                 unchanged=(await self.parts.store.client(client.client_id),),
-                changes=tuple(changes_between(found, (session, after), now=now)),
+                changes=tuple(changes_between(found, (furnished.session, after), now=now)),
                 events=(event,),
             )
         )

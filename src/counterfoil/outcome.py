@@ -33,7 +33,8 @@ class Revoked:
     """`count` sessions were ended by this call, for good, and no check that begins after
     `effective_within` accepts their credentials.
 
-    count 0 says that this call ended nothing; ended_at, when the session had ended before.
+    count 0 says that this call ended nothing; ended_at, when the session had ended before, revoked
+    or expired.
     """
 
     count: int

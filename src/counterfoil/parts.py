@@ -19,6 +19,7 @@ from counterfoil.errors import (
 )
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.issuing import Pen
+from counterfoil.lifetime import NOTHING
 from counterfoil.status_list import Issuing
 from counterfoil.status_mirror import StatusMirror
 from counterfoil.token_check import TokenCheck
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from counterfoil.session import Session
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LONGEST_ISSUER: Final = 200  # a token names a status list by it, in at most 255 characters
+JOINING: Final = timedelta(hours=1)  # access lifetime that lists leave room for, clients to come
 ATTEMPTS: Final = 100  # how often a commit that lost a race is tried on what the winner left
 
 
@@ -131,9 +134,10 @@ def compose(
         raise ConfigurationError("Give Counterfoil keys=KeyFiles(folder): no store keeps them.")
     if not timedelta(minutes=1) <= window <= timedelta(days=1):
         raise ConfigurationError("Set window between one minute and one day.")
-    # A mapping is live: a hybrid client may join it later.
-    mirror = StatusMirror() if hybrids or isinstance(clients, Mapping) else None
-    access = max((client.lifetime.access for client in hybrids), default=timedelta(0))
+    # A mapping is live: a hybrid client may join it later, and its tokens shall not be cut short.
+    is_live = isinstance(clients, Mapping)
+    mirror = StatusMirror() if hybrids or is_live else None
+    access = max([JOINING if is_live else NOTHING, *(each.lifetime.access for each in hybrids)])
     issuing = Issuing(window=window, access=access)
     return Parts(
         issuer=issuer,
@@ -167,6 +171,8 @@ def require_issuer(issuer: str) -> str:
         or not re.fullmatch(r"[\x21-\x7e]+", issuer)
     ):
         raise ConfigurationError("Set the issuer to a URL such as https://auth.example.")
+    if len(issuer) > LONGEST_ISSUER:
+        raise ConfigurationError(f"Set the issuer to at most {LONGEST_ISSUER} characters.")
     if parts.query or parts.fragment or issuer.endswith(("/", "?", "#")):
         raise ConfigurationError("Write the issuer without query, fragment or slash at its end.")
     return issuer
@@ -176,6 +182,10 @@ def _registered(
     strategy: StrategySettings | None, clients: Iterable[Client] | Mapping[str, Client]
 ) -> Mapping[str, Client]:
     if isinstance(clients, Mapping):
+        if strategy is not None:
+            raise ConfigurationError("Give Counterfoil a strategy or a mapping of clients.")
+        if any(client_id != client.client_id for client_id, client in clients.items()):
+            raise ConfigurationError("Map each client from its own client_id.")
         return clients
     chosen = [strategy.client()] if strategy is not None else []
     chosen.extend(clients)

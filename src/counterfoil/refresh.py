@@ -11,13 +11,14 @@ import hmac
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from counterfoil import handle as handles
 from counterfoil.errors import SessionUnknown
 from counterfoil.lifetime import is_within
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from counterfoil.handle import Handle
+    from counterfoil.handle import Handle, HandleSecrets
     from counterfoil.session import Session
 
 
@@ -47,6 +48,13 @@ def require_member(handle: Handle, session: Session) -> None:
         and not hmac.compare_digest(handle.digest, session.handle_digest)
     ):
         raise SessionUnknown
+
+
+def current_of(spent: Handle, session: Session, *, secrets: HandleSecrets) -> Handle | None:
+    """The session's current handle, if this spent one leads to it; None where a step-up came
+    between, whose handle descends from no other."""
+    current = handles.walk(spent, session.generation, secrets=secrets)
+    return current if hmac.compare_digest(current.digest, session.handle_digest) else None
 
 
 def has_room(session: Session, *, kept: int, grace: timedelta, now: datetime) -> bool:

@@ -80,23 +80,33 @@ class TokenCheck:
         known.token.require_current(now)
         if known.client.strategy == "jwt" and known.token.status is None:
             return Verified(known.facts, known.token.iat)
-        if self.mirror is None or self.mirror.as_of is None:
+        # Read before the entry: the mirror may move on in between, and as_of may not run ahead.
+        as_of = self.mirror.as_of if self.mirror is not None else None
+        if self.mirror is None or as_of is None:
             raise StatusStale
         hybrid.require_valid(
             known.token, known.client, issuer=self.issuer, mirror=self.mirror, uptime=uptime
         )
-        return Verified(known.facts, self.mirror.as_of)
+        return Verified(known.facts, as_of)
 
     def known(self, presented: Presented, *, keys: PublicKeySet, audience: str | None) -> Known:
         """What a genuine token says, expired or not. Raises as `check` does up to the audience."""
         known = self._known.get(presented.text, keys=keys)
-        if known is None:
-            known = self._read(presented.text, keys=keys)
-            self._known.add(presented.text, known, keys=keys)
+        if known is None or self.clients.get(known.client.client_id) is not known.client:
+            known = self._known.add(
+                presented.text, self._again(presented.text, known, keys=keys), keys=keys
+            )
         if audience is not None:
             known.token.require_audience(audience)
         _require_own_carrier(presented, known.client)
         return known
+
+    def _again(self, text: str, known: Known | None, *, keys: PublicKeySet) -> Known:
+        """What is known, if its client only stands under another object; else read anew."""
+        client = self.clients.get(known.client.client_id) if known is not None else None
+        if known is not None and client is not None and client == known.client:
+            return known._replace(client=client)
+        return self._read(text, keys=keys)
 
     def _read(self, text: str, *, keys: PublicKeySet) -> Known:
         token = read(text, keys=keys, issuer=self.issuer, typ=self._typ)

@@ -17,6 +17,7 @@ from counterfoil.token_check import KnownTokens
 
 if TYPE_CHECKING:
     from counterfoil.clock import Clock
+    from counterfoil.keys import PublicKeySet
     from counterfoil.token import AccessToken
 
 _HOUR: Final = timedelta(hours=1)
@@ -86,7 +87,8 @@ class Verifier:
         known well enough; `StatusStale` for a token that may have been revoked: to know that
         needs the status feed, which this release's Verifier does not have.
         """
-        known = self._read(token)
+        keys = self._keys.current(uptime=self._clock.uptime())
+        known = self._known.get(token, keys=keys) or self._read(token, keys)
         known.token.require_current(self._clock.now())
         if known.token.status is not None:
             raise StatusStale(
@@ -108,7 +110,7 @@ class Verifier:
             audience = self._audience
         else:
             self._keys.wait()
-            self._read(credential)
+            self._read(credential, self._keys.current(uptime=self._clock.uptime()))
         return confirm(self._issuer, credential, audience=audience, timeout=self._timeout)
 
     async def aconfirm(self, credential: str) -> Verified:
@@ -136,12 +138,8 @@ class Verifier:
     def __repr__(self) -> str:
         return f"Verifier(issuer={self._issuer!r}, audience={self._audience!r})"
 
-    def _read(self, text: str) -> _Known:
+    def _read(self, text: str, keys: PublicKeySet) -> _Known:
         """A genuine token of this issuer for this audience, expired or not."""
-        keys = self._keys.current(uptime=self._clock.uptime())
-        known = self._known.get(text, keys=keys)
-        if known is not None:
-            return known
         if _is_handle(text):
             raise CredentialMalformed("This is a handle, not a token: use confirm, which takes it.")
         try:

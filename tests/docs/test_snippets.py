@@ -39,11 +39,13 @@ FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE: Final = re.compile(r"# ([\w-]+\.(?:py|toml))\n")
 COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
+PROGRAMS: Final = Path(sys.executable).parent
 GREETING: Final = "make run"
 PASSWORD: Final = "the-demo-password"
+WELCOME: Final = re.compile(r"Go to http://localhost:(\d+) and sign in as demo, password (\S+),")
 SPECIAL: Final = re.compile(
     r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
-    r"|(?P<name>[\w.-]*…[\w.-]*)"
+    r"|(?P<any> ?(?<![\w.-])…(?![\w.-]) ?)|(?P<name>[\w.-]*…[\w.-]*)"
     r'|(?<=_within_seconds":)(?P<span>\d{3,})'
 )
 MOMENT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
@@ -69,14 +71,15 @@ class Reader:
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     greeting: str = ""
     port: str = "8000"
+    password: str = PASSWORD
 
     async def read(self, block: Block) -> None:
         if block.language == "json":
             json.loads(re.sub(r"…", "", block.text))
         elif block.language == "toml":
             tomllib.loads(block.text)
-        if named := FILE.match(block.text):
-            (self.folder / named[1]).write_text(block.text, encoding="utf-8")
+        if name := FILE.match(block.text):
+            (self.folder / name[1]).write_text(self.real(block.text), encoding="utf-8")
         elif block.language == "python":
             await self.execute(block.text)
         elif block.language == "console":
@@ -96,10 +99,8 @@ class Reader:
     def run(self, command: str) -> str:
         if command == GREETING:
             return self.greeting
-        for name, text in {**self.names, "localhost:8000": f"localhost:{self.port}"}.items():
-            command = command.replace(name, text)
         done = subprocess.run(
-            ["/bin/bash", "-c", command],
+            ["/bin/bash", "-c", self.real(command)],
             cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -110,8 +111,16 @@ class Reader:
         )
         return done.stdout
 
+    def real(self, text: str) -> str:
+        """What is meant by a text of the page."""
+        known = {"localhost:8000": f"localhost:{self.port}", PASSWORD: self.password}
+        for shown, meant in (*self.names.items(), *known.items()):
+            text = text.replace(shown, meant)
+        return text
+
     def compare(self, expected: str, printed: str, *, of: str) -> None:
-        printed = flattened(printed.replace(f"localhost:{self.port}", "localhost:8000"))
+        printed = printed.replace(f"localhost:{self.port}", "localhost:8000")
+        printed = flattened(printed.replace(self.password, PASSWORD))
         pattern, names, spans = self.pattern(flattened(expected))
         found = re.fullmatch(pattern, printed, re.DOTALL)
         assert found, f"{of}\n-- the page says\n{flattened(expected)}\n-- it prints\n{printed}"
@@ -133,7 +142,7 @@ class Reader:
             elif special["span"]:
                 spans[group] = int(text)
                 pattern += rf"(?P<{group}>\d+)"
-            elif text == "…":
+            elif special["any"]:
                 pattern += ".*?"
             elif text in self.names:
                 pattern += re.escape(self.names[text])
@@ -147,27 +156,35 @@ class Reader:
     @contextlib.contextmanager
     def server(self) -> Iterator[None]:
         """A development server, until the page is read."""
-        with subprocess.Popen(
-            [Path(sys.executable).parent / "counterfoil", "serve", "--dev", "--port", "0"],
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log").open("w"),
-            text=True,
-        ) as process:
+        command = [PROGRAMS / "counterfoil", "serve", "--dev", "--port", "0"]
+        with (
+            (self.folder / "log").open("w") as log,
+            subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            ) as process,
+        ):
             try:
-                self.greet(process)
+                assert process.stdout is not None
+                for line in process.stdout:
+                    self.greeting += line
+                    if "-X DELETE" in line:
+                        break
+                told = WELCOME.search(self.greeting)
+                assert told, (self.folder / "log").read_text()
+                self.port, self.password = told.groups()
                 yield
             finally:
                 process.send_signal(signal.SIGTERM)
 
-    def greet(self, process: subprocess.Popen[str]) -> None:
-        raise NotImplementedError
-
 
 def environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("COUNTERFOIL_")}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "COLUMNS": "100"}
+    return {**kept, "PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
 
 
 def flattened(text: str) -> str:
@@ -175,12 +192,25 @@ def flattened(text: str) -> str:
     return " ".join(re.sub(r"\s*([{}\[\],:])\s*", r"\1", text).split())
 
 
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
 def needs_server(blocks: list[Block]) -> bool:
     text = "".join(block.text for block in blocks if block.language == "console")
     return re.search(r"^\$ (curl|counterfoil|make run)", text, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_program_on_a_page_is_run_there(page: Path) -> None:
+    """A block that is a file's content is of use to a command further down."""
+    text = page.read_text(encoding="utf-8")
+    programs = [FILE.match(block.text) for block in blocks_of(page)]
+    shown = [program[1] for program in programs if program]
+    assert [name for name in shown if not re.search(rf"^\$ .*\b{name}", text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_a_page_shows_what_happens(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

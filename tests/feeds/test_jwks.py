@@ -123,9 +123,9 @@ def test_the_age_counts_from_when_the_request_was_sent() -> None:
     """An answer that was long on its way is as old as its question."""
     clock = FrozenClock()
 
-    def late(connection: socket.socket) -> None:
+    def late(connection: socket.socket, head: str) -> None:
         clock.advance(MAX_AGE - SECOND)
-        saying_json(JWKS)(connection)
+        saying_json(JWKS)(connection, head)
 
     with answering(late) as server, keys_of(server, clock) as keys:
         keys.fetch()

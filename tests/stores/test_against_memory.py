@@ -3,6 +3,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,14 @@ from counterfoil.status_change import Position, StatusChange
 from counterfoil.status_list import Issuing
 from counterfoil.stores.memory import MemoryStore
 from counterfoil.stores.sqlite import SqliteStore
-from counterfoil.subject import ClientState, SubjectState
-from counterfoil.testing.store_contract.making import NOW, a_session
+from counterfoil.testing.records import NOW, a_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from counterfoil.ports import Store
     from counterfoil.status_change import FeedRead
+    from counterfoil.subject import ClientState, SubjectState
 
 IDS = ("s-1", "s-2", "s-3", "s-4", "s-5")
 SUBJECTS = ("user-1", "user-2", "")
@@ -36,7 +37,10 @@ texts = st.text(st.characters(), max_size=4)
 spans = st.timedeltas(timedelta(0), timedelta(minutes=30))
 moments = spans.map(lambda span: NOW + span)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     # What JSON holds, any nesting of it.
     | texts,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
@@ -150,7 +154,9 @@ class BothStores(RuleBasedStateMachine):
         assert drive(self.sqlite.commit(commits[1])) == took
 
     @rule(
-        subject=st.sampled_from(SUBJECTS), suspended_at=st.none() | moments, offs=st.tuples(off, off)
+        subject=st.sampled_from(SUBJECTS),
+        suspended_at=st.none() | moments,
+        offs=st.tuples(off, off),
     )
     def commit_states(self, subject: str, suspended_at: Any, offs: tuple[int, int]) -> None:
         state: SubjectState = drive(self.memory.subject(subject))
@@ -229,9 +235,17 @@ class BothStores(RuleBasedStateMachine):
     @invariant()
     def every_record_is_the_same(self) -> None:
         for session_id in IDS:
-            self.both(lambda store, one=session_id: store.look_up(one))
+            self.both(partial(_look_up, session_id))
         for client_id in CLIENTS:
-            self.both(lambda store, one=client_id: store.client(one))
+            self.both(partial(_client, client_id))
+
+
+def _look_up(session_id: str, store: Store) -> Any:
+    return store.look_up(session_id)
+
+
+def _client(client_id: str, store: Store) -> Any:
+    return store.client(client_id)
 
 
 class TestBothStores(BothStores.TestCase):  # type: ignore[misc,valid-type]

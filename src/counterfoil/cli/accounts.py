@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.data import DataFolder, at, existing
-from counterfoil.cli.options import AsJson, Data, Limit, Who
+from counterfoil.cli.options import IDS, AsJson, Data, Limit, Who
 from counterfoil.cli.output import tell, tell_json, tell_table
 from counterfoil.cli.secret_input import new_password
 from counterfoil.cli.words import bounds, counted, stamp
+from counterfoil.errors import ConfigurationError
 from counterfoil.outcome import Changed, Revoked
 from counterfoil.server.tables.accounts import Account
 
@@ -86,7 +87,7 @@ def add(
         tell(f"Password: {password}")
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def set_password(
     who: Who,
     *,
@@ -109,7 +110,7 @@ def set_password(
         tell(f"Password: {password}")
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def roles(
     who: Who,
     *,
@@ -119,9 +120,9 @@ def roles(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account's roles, or change them: --set, or --add and --remove."""
+    """Show or change roles."""
     if set_ is not None and (add or remove):
-        raise typer.BadParameter("Use --set alone, or --add and --remove.")
+        raise ConfigurationError("Use --set alone, or --add and --remove.")
 
     async def work(folder: DataFolder) -> tuple[Account, list[str], Changed | None]:
         account = await folder.account(who)
@@ -143,19 +144,22 @@ def roles(
         tell(f"{account.identifier} now has the roles {_named(now)}: {bounds(changed)}.")
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def suspend(who: Who, *, data: Data = None, as_json: AsJson = False) -> None:
-    """Let somebody in no longer: no credential of theirs is good until they are reinstated."""
+    """Keep somebody out.
+
+    None of their credentials is good until they are reinstated.
+    """
     _set_state(who, data, suspended=True, as_json=as_json)
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def reinstate(who: Who, *, data: Data = None, as_json: AsJson = False) -> None:
     """Lift a suspension. What was revoked stays revoked."""
     _set_state(who, data, suspended=False, as_json=as_json)
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def unlock(who: Who, *, data: Data = None, as_json: AsJson = False) -> None:
     """Forget an account's failed sign-ins, and with them its lock."""
 

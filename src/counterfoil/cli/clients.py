@@ -17,11 +17,9 @@ from counterfoil.errors import ConfigurationError, IdentifierTaken
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.settings import read_span
 
-commands = typer.Typer(help="Registered applications; a running server knows a new one in 1 s.")
+commands = typer.Typer(help="Registered applications.")
 
-ClientId = Annotated[
-    str, typer.Argument(metavar="CLIENT_ID", help="1 to 32 of a-z, 0-9, _ and -.")
-]
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="1 to 32 of a-z, 0-9, _ and -.")]
 Strategy = Annotated[
     StrategyName, typer.Option("--strategy", help="What its people are given when they sign in.")
 ]
@@ -108,7 +106,7 @@ def add(
     """Register an application. Its lifetimes are the server's, unless it is given its own; a SPAN
     is seconds, or 10s, 5m, 12h, 30d."""
     spans = {"access": access, "idle": idle, "absolute": absolute, "grace": grace}
-    given = {name: _span(name, text) for name, text in spans.items() if text is not None}
+    given = {name: _span(text) for name, text in spans.items() if text is not None}
 
     async def work(folder: DataFolder) -> Client:
         client = Client(
@@ -119,9 +117,9 @@ def add(
             algorithm=algorithm,
             typ=typ,
             lifetime=replace(folder.settings.lifetime, **given),
-            max_staleness=_span("max-staleness", max_staleness)
-            if max_staleness is not None
-            else folder.settings.max_staleness,
+            max_staleness=folder.settings.max_staleness
+            if max_staleness is None
+            else _span(max_staleness),
             manage=manage,
         )
         now = folder.clock.now()
@@ -139,11 +137,11 @@ def add(
     )
 
 
-def _span(name: str, text: str) -> timedelta:
+def _span(text: str) -> timedelta:
     try:
         found = read_span(text)
-    except ValueError as why:
-        raise ConfigurationError(f"Correct --{name}: {why}.") from None
+    except ValueError:
+        raise ConfigurationError("Write a SPAN as seconds, or as 10s, 5m, 12h or 30d.") from None
     return found if isinstance(found, timedelta) else timedelta(0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -133,8 +134,7 @@ async def _note(folder: DataFolder, kind: Any, now: datetime, **detail: str) -> 
 def _tell(keys: SigningKeySet, now: datetime, *, as_json: bool) -> None:
     found = keys.describe()
     if as_json:
-        names = "kid algorithm purpose state created_at published_at ready_at retired_at".split()
-        tell_json({"keys": [{name: getattr(key, name) for name in names} for key in found]})
+        tell_json({"keys": [asdict(key) for key in found]})
         return
     lines = [
         (key.kid, key.algorithm, key.purpose, _state(key, now), relative(key.created_at, now=now))

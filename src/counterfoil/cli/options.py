@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+
+# An id is random base64url and may begin with a dash, which makes it no option.
+IDS: Final[dict[str, Any]] = {"ignore_unknown_options": True}
 
 Data = Annotated[
     Path | None,

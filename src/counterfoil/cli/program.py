@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -60,3 +61,5 @@ def counterfoil(
     ] = None,
 ) -> None:
     """Sign-in sessions you can revoke, carried as a handle, a JWT, or a hybrid of both."""
+    # A command says by itself, once, what went wrong; what is logged besides is for `serve`.
+    logging.getLogger("counterfoil").addHandler(logging.NullHandler())

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from counterfoil.cli.output import say
-from counterfoil.errors import Malformed
+from counterfoil.errors import ConfigurationError, Malformed
 
 GENERATED_BYTES = 15
 LONGEST = 64 * 1024
@@ -17,13 +17,13 @@ LONGEST = 64 * 1024
 def new_password(*, from_stdin: bool, generate: bool) -> str:
     """A password to set: made here, the line that standard input holds, or asked for twice."""
     if from_stdin and generate:
-        raise typer.BadParameter("Choose one of --password-stdin and --generate.")
+        raise ConfigurationError("Choose one of --password-stdin and --generate.")
     if generate:
         return secrets.token_urlsafe(GENERATED_BYTES)
     if from_stdin:
         return _line("password")
     if not sys.stdin.isatty():
-        raise typer.BadParameter("Use --password-stdin or --generate: no terminal to ask on.")
+        raise ConfigurationError("Use --password-stdin or --generate: no terminal to ask on.")
     answer: str = typer.prompt("Password", hide_input=True, err=True)
     if answer != typer.prompt("The same again", hide_input=True, err=True):
         raise Malformed("The two passwords differ.")

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.data import DataFolder, at
-from counterfoil.cli.options import AsJson, Data, Limit
+from counterfoil.cli.options import IDS, AsJson, Data, Limit
 from counterfoil.cli.output import tell, tell_json, tell_table
 from counterfoil.cli.progress import counting
 from counterfoil.cli.words import bounds, counted, relative, stamp
-from counterfoil.errors import NotFound
+from counterfoil.errors import ConfigurationError, NotFound
 from counterfoil.outcome import Revoked
 from counterfoil.ports import SessionQuery
 from counterfoil.session import Session
@@ -77,7 +77,7 @@ def listing(
     tell_table(("ID", "ACCOUNT", "CLIENT", "DEVICE", "OPENED", "LAST SEEN", "STATE"), lines)
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def show(session_id: Id, *, data: Data = None, as_json: AsJson = False) -> None:
     """Show one session, live or ended."""
 
@@ -94,9 +94,9 @@ def show(session_id: Id, *, data: Data = None, as_json: AsJson = False) -> None:
         tell(f"{name:<14} {'-' if told in (None, '') else told}")
 
 
-@commands.command()
+@commands.command(context_settings=IDS)
 def revoke(
-    session_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One session.")] = None,
+    session_id: Annotated[str | None, typer.Argument(metavar="ID", help="One session.")] = None,
     *,
     subject: Subject = None,
     identifier: Identifier = None,
@@ -107,11 +107,11 @@ def revoke(
     """End sessions: one by its id, all of an account, or all of a client."""
     asked = [name for name in (session_id, subject, identifier, client) if name is not None]
     if len(asked) != 1:
-        raise typer.BadParameter("Name one of ID, --subject, --identifier and --client.")
+        raise ConfigurationError("Name one of ID, --subject, --identifier and --client.")
     if client is not None:
         revoked = _of_client(client, data)
     elif session_id is not None:
-        revoked = at(data, lambda folder: folder.auth.revoke(session_id, because=BECAUSE))
+        revoked = at(data, lambda folder: _revoke_one(folder, session_id))
     else:
 
         async def work(folder: DataFolder) -> Revoked:
@@ -146,6 +146,11 @@ def _tell(revoked: Revoked, *, one: bool, as_json: bool) -> None:
         tell("Ended nothing: no session was live.")
 
 
+async def _revoke_one(folder: DataFolder, session_id: str) -> Revoked:
+    await _found(folder, session_id)
+    return await folder.auth.revoke(session_id, because=BECAUSE)
+
+
 async def _found(folder: DataFolder, session_id: str) -> Session:
     try:
         return await folder.auth.session(session_id)
@@ -156,7 +161,7 @@ async def _found(folder: DataFolder, session_id: str) -> Session:
 async def _subject(folder: DataFolder, subject: str | None, identifier: str | None) -> str | None:
     """The subject that is meant, if one is. Raises `NotFound` for one that was never seen."""
     if subject is not None and identifier is not None:
-        raise typer.BadParameter("Name one of --subject and --identifier.")
+        raise ConfigurationError("Name one of --subject and --identifier.")
     if identifier is not None:
         return (await folder.accounts.by_identifier(identifier)).subject
     if subject is None or await folder.accounts.rows.by_subject(subject) is not None:

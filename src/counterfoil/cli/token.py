@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +15,15 @@ from counterfoil.cli.output import say, tell, tell_json
 from counterfoil.cli.secret_input import credential
 from counterfoil.cli.words import relative, stamp
 from counterfoil.credential import Presented, Verified
-from counterfoil.errors import CredentialMalformed, StatusStale
+from counterfoil.errors import ConfigurationError, CredentialMalformed, StatusStale
 
 commands = typer.Typer(help="Look into a token or a handle, or check it.")
 
 Given = Annotated[
     str,
     typer.Argument(
-        metavar="[TOKEN|-]",
-        help="By default read from standard input: arguments stay in the shell's history.",
+        metavar="TOKEN|-",
+        help="Better given on standard input: arguments stay in the shell's history.",
         show_default=False,
     ),
 ]
@@ -61,9 +62,9 @@ def verify(
     Presenting a handle is using it: one that is spent for longer than its grace ends its session.
     """
     if data is not None and issuer is not None:
-        raise typer.BadParameter("Choose one of --data and --issuer.")
+        raise ConfigurationError("Choose one of --data and --issuer.")
     if issuer is not None and audience is None:
-        raise typer.BadParameter("Name the --audience that the token must be for.")
+        raise ConfigurationError("Name the --audience that the token must be for.")
     text = credential(given)
     if issuer is not None and audience is not None:
         found = _ask(text, issuer, audience, typ)
@@ -109,7 +110,7 @@ def _tell(found: Verified, *, as_json: bool) -> None:
     if as_json:
         tell_json(shown)
         return
-    now = token_inspect.now()
+    now = datetime.now(UTC)
     tell(f"Accepted: a credential of the client {found.client_id} ({found.strategy}).")
     tell(f"subject     {found.subject}")
     tell(f"session_id  {found.session_id}")

@@ -36,7 +36,7 @@ def span(length: timedelta) -> str:
 
 
 def relative(moment: datetime, *, now: datetime) -> str:
-    """ "in 4 min" or "4 min ago"."""
+    """From now: "in 4 min" or "4 min ago"."""
     if has_passed(moment, now=now):
         return f"{span(now - moment)} ago"
     return f"in {span(remaining(moment, now=now))}"
@@ -48,7 +48,7 @@ def stamp(moment: datetime) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """ "1 session", "2 sessions"."""
+    """As in "1 session", "2 sessions"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -76,10 +76,11 @@ class LocalFeed:
             try:
                 self.catch_up()
                 failing = False
-            except Unavailable as why:
+            except Exception as why:  # noqa: BLE001 - a dead thread would refuse everybody for ever
                 # The mirror's age says the rest: checks refuse once it passes max_staleness.
-                if not failing:
-                    _log.warning("the store cannot be read: %s", why.code)
+                if not failing and not stop.is_set():
+                    unforeseen = None if isinstance(why, Unavailable) else why
+                    _log.warning("the store cannot be read: %s", why, exc_info=unforeseen)
                 failing = True
 
     def _read_on(self) -> None:

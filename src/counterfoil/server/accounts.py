@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.claims import require_roles
@@ -12,6 +13,7 @@ from counterfoil.errors import (
     ConfigurationError,
     Malformed,
     NotFound,
+    Overloaded,
     SignInRefused,
     SubjectSuspended,
     Unavailable,
@@ -19,6 +21,7 @@ from counterfoil.errors import (
 from counterfoil.events import Event
 from counterfoil.server.passwords.policy import require_acceptable
 from counterfoil.server.tables.accounts import Account
+from counterfoil.server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +58,7 @@ class Accounts:
     hasher: PasswordHasher
     auth: Counterfoil
     clock: Clock
+    turns: Turns = field(default_factory=Turns, repr=False)
 
     async def register(
         self, identifier: str, password: str, *, roles: Sequence[str] = ()
@@ -78,6 +82,10 @@ class Accounts:
         """Checks a password. Raises `SignInRefused` alike for a wrong one and an unknown account,
         `TooManyAttempts`, and `SubjectSuspended` only after the right one."""
         canonical = canonicalised(identifier)
+        async with self.turns.turn(canonical):
+            return await self._sign_in(canonical, password, address)
+
+    async def _sign_in(self, canonical: str, password: str, address: str) -> SignedIn:
         now = self.clock.now()
         await self.attempts.count(canonical, address, now=now)
         account = await self.rows.by_canonical(canonical)
@@ -97,35 +105,53 @@ class Accounts:
             raise SignInRefused
         await self.attempts.succeeded(canonical, address)
         if matches.rehash:
-            stronger = await self.hasher.hash(password)
-            await self.rows.replace_password(account.subject, account.password, stronger)
+            with suppress(Overloaded):  # it was the right one; a stronger hash can wait
+                stronger = await self.hasher.hash(password)
+                await self.rows.replace_password(account.subject, account.password, stronger)
         if expected.is_suspended:
             raise SubjectSuspended
         return SignedIn(account.subject, expected)
 
-    async def confirm_password(self, subject: str, session_id: str, password: str) -> None:
+    async def confirm_password(self, subject: str, session_id: str, password: str) -> Account:
         """Checks the password of somebody who is signed in: neither the account's lock nor its
         delays hold them up, only their own session's. Raises as `sign_in` does."""
         account = await self.account(subject)
-        await self.attempts.count_session(session_id, now=self.clock.now())
-        await self.hasher.verify(account.password, password)
+        now = self.clock.now()
+        await self.attempts.count_session(session_id, now=now)
+        try:
+            await self.hasher.verify(account.password, password)
+        except SignInRefused:
+            refused = Event(kind="sign_in_refused", at=now, subject=subject, session_id=session_id)
+            await self.auth.store.note(refused)
+            raise
+        except Unavailable:
+            await self.attempts.session_undecided(session_id)
+            raise
         await self.attempts.session_succeeded(session_id)
         await self.attempts.unlock(account.canonical)
+        return account
 
     async def change_password(
         self, subject: str, *, current: str, new: str, session_id: str
     ) -> Revoked:
         """Replaces the password and ends every session but this one."""
-        await self.confirm_password(subject, session_id, current)
-        return await self.set_password(subject, new, keep=session_id)
+        account = await self.confirm_password(subject, session_id, current)
+        return await self._set_password(account, new, keep=session_id, former=account.password)
 
-    async def set_password(self, subject: str, new: str, *, keep: str | None = None) -> Revoked:
+    async def set_password(self, subject: str, new: str) -> Revoked:
         """Sets a password without asking for the former: for administrators and the command line.
-        Unlocks the account and ends its sessions, but for the one to keep."""
-        account = await self.account(subject)
+        Unlocks the account and ends its sessions."""
+        return await self._set_password(await self.account(subject), new)
+
+    async def _set_password(
+        self, account: Account, new: str, *, keep: str | None = None, former: str | None = None
+    ) -> Revoked:
+        subject = account.subject
         require_acceptable(new, identifier=account.canonical)
+        encoded = await self.hasher.hash(new)
         now = self.clock.now()
-        await self.rows.set_password(subject, await self.hasher.hash(new), at=now)
+        if not await self.rows.set_password(subject, encoded, at=now, former=former):
+            raise SignInRefused("The password was changed meanwhile.")
         await self.attempts.unlock(account.canonical)
         await self._note("password_changed", subject, now)
         return await self.auth.revoke_all(subject, keep=keep, because="password_changed")

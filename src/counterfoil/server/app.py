@@ -21,8 +21,9 @@ from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.server import devices
 from counterfoil.server.accounts import Accounts, claims_of
 from counterfoil.server.api import accounts as accounts_api
-from counterfoil.server.api import admin, health, refusals, sessions
+from counterfoil.server.api import admin, document, health, refusals, sessions
 from counterfoil.server.api.context import Context
+from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.clients import RegisteredClients, development_clients
 from counterfoil.server.passwords.hashing import PasswordHasher
 from counterfoil.server.settings import Settings
@@ -121,7 +122,9 @@ def application(server: Server) -> FastAPI:
         app.include_router(router)
     app.add_api_route("/", index, methods=["GET"], tags=["health"])
     refusals.register(app)
+    document.complete(app, server.clients)
     app.add_middleware(refusals.Unstored)
+    app.add_middleware(HeadAsGet)
     app.router.routes.append(Route("/.well-known/{rest:path}", IssuerApp(server.auth)))
     return app
 

@@ -68,7 +68,10 @@ class Wire(HttpToolsProtocol):
         if self._size > HEAD_LIMIT:
             self._refuse_head()
             raise ValueError  # the parser tells `data_received`, which answers
+        self._require_unambiguous()
         super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser reads no further
 
     def on_response_complete(self) -> None:
         if not self.pipeline:
@@ -84,9 +87,23 @@ class Wire(HttpToolsProtocol):
             body = json.dumps(members).encode()
             headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
             lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+            headers += self.server_state.default_headers
             lines += [name + b": " + value for name, value in headers]
             self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
+
+    def _require_unambiguous(self) -> None:
+        """RFC 9112 §3.2: one Host. And no upgrade where it would cost the body: llhttp skips it."""
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
+            self._refusal = Malformed("Send one Host header.")
+            raise ValueError
+        if self.parser.should_upgrade() and {b"content-length", b"transfer-encoding"} & {*names}:
+            self._refusal = Malformed("Leave the Upgrade header out of a request with a body.")
+            raise ValueError
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """To ask for an upgrade is a client's right, and no news for the log."""
 
     def _refuse_head(self) -> None:
         self._refusal = TooLarge(f"The headers are longer than {HEAD_LIMIT} bytes.")

@@ -8,12 +8,13 @@ from counterfoil.carriers.cross_site import refuse_cross_site
 from counterfoil.errors import RegistrationClosed
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Given, Manager, Parts, carry
+from counterfoil.server.api.document import SIGNED_IN, refusals
 from counterfoil.server.api.route import StrictRoute
 
-router = APIRouter(prefix="/v1", route_class=StrictRoute)
+router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=refusals(400, 413, 422, 503))
 
 
-@router.post("/accounts", status_code=201, tags=["account"])
+@router.post("/accounts", status_code=201, responses=refusals(403, 409), tags=["account"])
 async def register(request: Request, sent: shapes.NewAccount, parts: Parts) -> shapes.Registered:
     """Register an account, where that is open."""
     refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
@@ -23,7 +24,13 @@ async def register(request: Request, sent: shapes.NewAccount, parts: Parts) -> s
     return shapes.Registered(subject=account.subject)
 
 
-@router.post("/account/password", response_model_exclude_none=True, tags=["account"])
+@router.post(
+    "/account/password",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403, 429),
+    openapi_extra=SIGNED_IN,
+    tags=["account"],
+)
 async def change_password(
     response: Response,
     sent: shapes.PasswordChange,

@@ -16,10 +16,16 @@ from counterfoil.outcome import Changed
 from counterfoil.ports import SessionQuery
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Administrator, Context, Parts
+from counterfoil.server.api.document import SIGNED_IN, refusals
 from counterfoil.server.api.route import StrictRoute
 from counterfoil.server.tables.accounts import Account
 
-router = APIRouter(prefix="/v1/admin", route_class=StrictRoute, tags=["admin"])
+router = APIRouter(
+    prefix="/v1/admin",
+    route_class=StrictRoute,
+    responses=refusals(400, 401, 403, 413, 503),
+    tags=["admin"],
+)
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Name = Annotated[str | None, Query(min_length=1, max_length=255)]
@@ -73,7 +79,7 @@ class Trail(BaseModel):
     next: int | None
 
 
-@router.get("/accounts")
+@router.get("/accounts", openapi_extra=SIGNED_IN)
 async def accounts(
     _: Administrator, parts: Parts, after: Name = None, limit: Limit = 100
 ) -> AccountPage:
@@ -83,7 +89,7 @@ async def accounts(
     return AccountPage(accounts=shown, next=page[-1].subject if len(page) == limit else None)
 
 
-@router.patch("/accounts/{subject}")
+@router.patch("/accounts/{subject}", responses=refusals(404), openapi_extra=SIGNED_IN)
 async def change_account(
     subject: str, sent: shapes.AccountChange, asking: Administrator, parts: Parts
 ) -> shapes.ChangedAccount:
@@ -104,7 +110,7 @@ async def change_account(
     return shapes.ChangedAccount.model_validate({**dict(account), **shapes.lag(changed)})
 
 
-@router.get("/sessions")
+@router.get("/sessions", openapi_extra=SIGNED_IN)
 async def sessions(
     asking: Administrator,
     parts: Parts,
@@ -137,13 +143,20 @@ async def sessions(
     return SessionPage(sessions=shown, next=page[-1].id if len(page) == limit else None)
 
 
-@router.delete("/sessions/{session_id}", response_model_exclude_none=True)
+@router.delete(
+    "/sessions/{session_id}",
+    responses=refusals(404),
+    response_model_exclude_none=True,
+    openapi_extra=SIGNED_IN,
+)
 async def end_session(session_id: str, _: Administrator, parts: Parts) -> shapes.RevokedShape:
     """End a session."""
     return shapes.revoked(await parts.auth.revoke(session_id, because="revoked_by_administrator"))
 
 
-@router.delete("/sessions", response_model_exclude_none=True)
+@router.delete(
+    "/sessions", responses=refusals(404), response_model_exclude_none=True, openapi_extra=SIGNED_IN
+)
 async def end_sessions(
     _: Administrator, parts: Parts, subject: Name = None, client_id: Name = None
 ) -> shapes.RevokedShape:
@@ -157,13 +170,13 @@ async def end_sessions(
     return shapes.revoked(await parts.auth.revoke_all(subject or "", because=because))
 
 
-@router.get("/keys")
+@router.get("/keys", openapi_extra=SIGNED_IN)
 async def keys(_: Administrator, parts: Parts) -> KeyList:
     """Signing keys, without their secrets."""
     return _keys(parts)
 
 
-@router.post("/keys/rotate")
+@router.post("/keys/rotate", responses=refusals(409), openapi_extra=SIGNED_IN)
 async def rotate(sent: shapes.Rotation, _: Administrator, parts: Parts) -> KeyList:
     """Sign with the next key from now on; tokens of the former stay good."""
     now = parts.auth.clock.now()
@@ -172,7 +185,7 @@ async def rotate(sent: shapes.Rotation, _: Administrator, parts: Parts) -> KeyLi
     return _keys(parts)
 
 
-@router.post("/keys/{kid}/distrust")
+@router.post("/keys/{kid}/distrust", responses=refusals(404), openapi_extra=SIGNED_IN)
 async def distrust(kid: str, _: Administrator, parts: Parts) -> KeyList:
     """Trust a key no longer: every token it signed is refused."""
     now = parts.auth.clock.now()
@@ -181,13 +194,13 @@ async def distrust(kid: str, _: Administrator, parts: Parts) -> KeyList:
     return _keys(parts)
 
 
-@router.get("/clients")
+@router.get("/clients", openapi_extra=SIGNED_IN)
 async def clients(_: Administrator, parts: Parts) -> ClientList:
     """Registered clients."""
     return ClientList(clients=[shapes.client(each) for each in parts.clients.values()])
 
 
-@router.get("/events")
+@router.get("/events", openapi_extra=SIGNED_IN)
 async def events(
     _: Administrator,
     parts: Parts,

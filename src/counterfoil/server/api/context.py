@@ -64,6 +64,10 @@ Asked = Annotated[
     str | None,
     Query(alias="client_id", max_length=64, description="Whose cookie, where there are several."),
 ]
+AskedAs = Annotated[
+    str | None,
+    Query(alias="as_client_id", max_length=64, description="Whose cookie; client_id filters here."),
+]
 
 
 async def presented(request: Request, parts: Parts, client_id: Asked = None) -> Presented:
@@ -73,12 +77,21 @@ async def presented(request: Request, parts: Parts, client_id: Asked = None) -> 
     return found
 
 
+async def presented_as(request: Request, parts: Parts, client_id: AskedAs = None) -> Presented:
+    """The same, where `client_id` means something else."""
+    return await presented(request, parts, client_id)
+
+
 def require_own_site(request: Request, parts: Context, found: Presented) -> None:
     if found.carrier == "cookie":
         refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
 
 
-async def managing(parts: Parts, found: Annotated[Presented, Depends(presented)]) -> Verified:
+Given = Annotated[Presented, Depends(presented)]
+GivenAs = Annotated[Presented, Depends(presented_as)]
+
+
+async def managing(parts: Parts, found: Given) -> Verified:
     """Who is asking, by the record as it is now. Raises `Forbidden` for a client that may not
     manage."""
     verified = await parts.auth.confirm(found)
@@ -87,14 +100,14 @@ async def managing(parts: Parts, found: Annotated[Presented, Depends(presented)]
     return verified
 
 
-async def administering(verified: Annotated[Verified, Depends(managing)]) -> Verified:
+async def administering(parts: Parts, found: GivenAs) -> Verified:
     """An administrator. Raises `Forbidden`."""
+    verified = await managing(parts, found)
     if ADMIN not in verified.roles:
         raise Forbidden(f"This call needs the role {ADMIN}.")
     return verified
 
 
-Given = Annotated[Presented, Depends(presented)]
 Manager = Annotated[Verified, Depends(managing)]
 Administrator = Annotated[Verified, Depends(administering)]
 

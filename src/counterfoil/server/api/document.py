@@ -22,9 +22,9 @@ _HEADERS: Final = {
     429: ("Retry-After", "Seconds to wait.", "integer"),
     503: ("Retry-After", "Seconds to wait.", "integer"),
 }
-# Any one of these; the names stand for the schemes of `_schemes`.
-SIGNED_IN: Final = {"security": [{"bearer": []}, {"cookie": []}]}
-REFRESHING: Final = {"security": [{}, {"refresh_cookie": []}]}
+# Any one of these; the names are kinds of `_schemes`.
+SIGNED_IN: Final[dict[str, Any]] = {"security": [{"bearer": []}, {"cookie": []}]}
+REFRESHING: Final[dict[str, Any]] = {"security": [{}, {"refresh_cookie": []}]}
 
 
 class Problem(BaseModel):
@@ -58,7 +58,7 @@ def complete(app: FastAPI, clients: RegisteredClients) -> None:
         assert app.openapi_schema is not None  # noqa: S101 - `plain` keeps what it made there
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign] - as FastAPI's documentation has it
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way
 
 
 def _refusal(status: int) -> dict[str, Any]:
@@ -77,14 +77,16 @@ def _refusal(status: int) -> dict[str, Any]:
 
 
 def _schemes(clients: RegisteredClients) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    """Security schemes by kind, then by name: a cookie has its client's name."""
+    cookies, renewing = {}, {}
     for client in clients.values():
         if client.carrier == "cookie":
-            name = client.client_id
-            found[f"cookie_{name}"] = _cookie(cookie_name(name))
-            last = refresh_cookie_name(name) if client.signs else cookie_name(name)
-            found[f"refresh_cookie_{name}"] = _cookie(last)
-    return found
+            own = cookie_name(client.client_id)
+            last = refresh_cookie_name(client.client_id) if client.signs else own
+            cookies[f"cookie_{client.client_id}"] = _cookie(own)
+            renewing[f"refresh_cookie_{client.client_id}"] = _cookie(last)
+    bearer = {"bearer": {"type": "http", "scheme": "bearer"}}
+    return {"bearer": bearer, "cookie": cookies, "refresh_cookie": renewing}
 
 
 def _cookie(name: str) -> dict[str, Any]:
@@ -93,7 +95,9 @@ def _cookie(name: str) -> dict[str, Any]:
 
 def _complete(document: dict[str, Any], schemes: dict[str, dict[str, Any]]) -> None:
     components = document["components"]
-    components["securitySchemes"] = schemes
+    components["securitySchemes"] = {
+        name: scheme for kind in schemes.values() for name, scheme in kind.items()
+    }
     schemas = components["schemas"]
     schemas[_PROBLEM] = Problem.model_json_schema(mode="serialization")
     for name in ("HTTPValidationError", "ValidationError"):
@@ -104,14 +108,15 @@ def _complete(document: dict[str, Any], schemes: dict[str, dict[str, Any]]) -> N
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
             if "security" in operation:
-                operation["security"] = _expanded(operation["security"], schemes)
+                operation["security"] = _any_of(operation["security"], schemes)
 
 
-def _expanded(asked: list[dict[str, Any]], schemes: dict[str, Any]) -> list[dict[str, Any]]:
-    """A requirement for each client's cookie where any cookie will do."""
+def _any_of(
+    asked: list[dict[str, Any]], schemes: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The kinds that were asked for as the schemes there are; {}: none is needed."""
     found: list[dict[str, Any]] = []
     for requirement in asked:
-        name = next(iter(requirement), "")
-        own = [scheme for scheme in schemes if name in {scheme, scheme.rpartition("cookie_")[0] + "cookie"}]
-        found += [{scheme: []} for scheme in own] if name else [{}]
+        names = [name for kind in requirement for name in schemes[kind]]
+        found += [{name: []} for name in names] if requirement else [{}]
     return found

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from counterfoil.server.api.context import Parts
+from counterfoil.server.api.document import refusals
 
 router = APIRouter(tags=["health"])
 
@@ -20,7 +21,7 @@ async def alive() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=refusals(503))
 async def ready(parts: Parts) -> Health:
     """The store and the keys can be read; otherwise 503."""
     await parts.auth.store.subject("readiness")

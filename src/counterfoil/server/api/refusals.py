@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations.problem import problem
+from counterfoil.server.api.methods import allowed
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,8 +24,13 @@ _log = logging.getLogger("counterfoil.server")
 _ROOM: Final = {"path": "address", "query": "query", "body": "body"}
 
 
-def answer(error: CounterfoilError) -> Response:
+def answer(error: CounterfoilError, status: HTTPStatus | None = None) -> Response:
+    """The error as a problem; status: where HTTP has a word of its own for it."""
     found = problem(error)
+    if status is not None:
+        found = found._replace(
+            status=status, body={**found.body, "status": status.value, "title": status.phrase}
+        )
     response = JSONResponse(found.body, status_code=found.status)
     response.raw_headers = [
         (b"content-length", str(len(response.body)).encode()),
@@ -38,7 +45,7 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(CounterfoilError)
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, CounterfoilError)  # noqa: S101 - what it is registered for
-        if problem(error).status == 500:  # noqa: PLR2004 - internal server error
+        if problem(error).status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("the set-up is wrong: %s", error.detail)
         return answer(error)
 
@@ -48,15 +55,16 @@ def register(app: FastAPI) -> None:
         return answer(Malformed(_sentence(error)))
 
     @app.exception_handler(HTTPException)
-    async def unanswered(_: Request, error: Exception) -> Response:
+    async def unanswered(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-        if error.status_code == 404:  # noqa: PLR2004 - not found
+        if error.status_code == HTTPStatus.NOT_FOUND:
             return answer(NotFound("There is nothing at this address."))
-        response = answer(Malformed("This method is not for this address."))
-        response.status_code = error.status_code
-        response.raw_headers.extend(
-            (name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()
+        if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return answer(Malformed())
+        response = answer(
+            Malformed("This method is not for this address."), HTTPStatus.METHOD_NOT_ALLOWED
         )
+        response.headers["allow"] = allowed(app.router.routes, request.scope)
         return response
 
     @app.exception_handler(Exception)

@@ -33,12 +33,20 @@ from counterfoil.server.api.context import (
     device,
     require_own_site,
 )
+from counterfoil.server.api.document import REFRESHING, SIGNED_IN, refusals
 from counterfoil.server.api.route import StrictRoute
 
-router = APIRouter(prefix="/v1", route_class=StrictRoute)
+router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=refusals(400, 413, 503))
+_NOTHING_SENT = shapes.Refresh()
 
 
-@router.post("/sessions", status_code=201, response_model_exclude_none=True, tags=["sessions"])
+@router.post(
+    "/sessions",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=refusals(401, 403, 429),
+    tags=["sessions"],
+)
 async def sign_in(
     request: Request, response: Response, sent: shapes.SignIn, parts: Parts
 ) -> shapes.OpenedShape:
@@ -62,7 +70,7 @@ async def sign_in(
     return shapes.opened(opened, client)
 
 
-@router.get("/session", tags=["session"])
+@router.get("/session", responses=refusals(401, 403), openapi_extra=SIGNED_IN, tags=["session"])
 async def who_am_i(response: Response, given: Given, parts: Parts) -> shapes.VerifiedShape:
     """Who am I: as the client's strategy answers."""
     verified = await parts.auth.check(given)
@@ -75,12 +83,17 @@ async def who_am_i(response: Response, given: Given, parts: Parts) -> shapes.Ver
     return shapes.verified(verified)
 
 
-@router.post("/session/refresh", response_model_exclude_none=True, tags=["session"])
+@router.post(
+    "/session/refresh",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403),
+    openapi_extra=REFRESHING,
+    tags=["session"],
+)
 async def refresh(
-    request: Request, response: Response, parts: Parts, body: shapes.Refresh | None = None
+    request: Request, response: Response, parts: Parts, sent: shapes.Refresh = _NOTHING_SENT
 ) -> shapes.OpenedShape:
     """A fresh credential, for the refresh handle or the cookie."""
-    sent = body or shapes.Refresh()
     given = _refresh_handle(request, sent, parts)
     opened = await parts.auth.refresh(given, client_id=sent.client_id)
     client = parts.clients[opened.session.client_id]
@@ -88,7 +101,13 @@ async def refresh(
     return shapes.opened(opened, client)
 
 
-@router.post("/session/step-up", response_model_exclude_none=True, tags=["session"])
+@router.post(
+    "/session/step-up",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403, 429),
+    openapi_extra=SIGNED_IN,
+    tags=["session"],
+)
 async def step_up(
     response: Response, sent: shapes.StepUp, manager: Manager, given: Given, parts: Parts
 ) -> shapes.OpenedShape:
@@ -100,7 +119,13 @@ async def step_up(
     return shapes.opened(opened, client)
 
 
-@router.delete("/session", response_model_exclude_none=True, tags=["session"])
+@router.delete(
+    "/session",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403),
+    openapi_extra=SIGNED_IN,
+    tags=["session"],
+)
 async def sign_out(
     request: Request, response: Response, parts: Parts, client_id: Asked = None
 ) -> shapes.RevokedShape:
@@ -111,7 +136,7 @@ async def sign_out(
     return shapes.revoked(revoked)
 
 
-@router.get("/sessions", tags=["sessions"])
+@router.get("/sessions", responses=refusals(401, 403), openapi_extra=SIGNED_IN, tags=["sessions"])
 async def my_devices(manager: Manager, parts: Parts) -> shapes.Devices:
     """My devices."""
     found = await parts.auth.sessions(manager.subject)
@@ -123,7 +148,13 @@ async def my_devices(manager: Manager, parts: Parts) -> shapes.Devices:
     )
 
 
-@router.delete("/sessions/{session_id}", response_model_exclude_none=True, tags=["sessions"])
+@router.delete(
+    "/sessions/{session_id}",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403, 404),
+    openapi_extra=SIGNED_IN,
+    tags=["sessions"],
+)
 async def end_one(session_id: str, manager: Manager, parts: Parts) -> shapes.RevokedShape:
     """End one of my sessions."""
     session = await parts.auth.session(session_id)
@@ -132,7 +163,13 @@ async def end_one(session_id: str, manager: Manager, parts: Parts) -> shapes.Rev
     return shapes.revoked(await parts.auth.revoke(session_id))
 
 
-@router.delete("/sessions", response_model_exclude_none=True, tags=["sessions"])
+@router.delete(
+    "/sessions",
+    response_model_exclude_none=True,
+    responses=refusals(401, 403),
+    openapi_extra=SIGNED_IN,
+    tags=["sessions"],
+)
 async def end_all(
     response: Response,
     manager: Manager,

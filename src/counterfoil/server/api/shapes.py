@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from counterfoil.client import Algorithm, CarrierName, StrategyName
 from counterfoil.lifetime import seconds_up
@@ -21,6 +21,7 @@ Moment = Annotated[
     PlainSerializer(
         lambda moment: moment.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str
     ),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Identifier = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
@@ -58,6 +59,17 @@ class PasswordChange(Sent):
 
 
 class AccountChange(Sent):
+    """Other roles, another state, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": kind}}}
+                for name, kind in (("roles", "array"), ("state", "string"))
+            ]
+        }
+    )
+
     roles: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] | None = None
     state: Literal["active", "suspended"] | None = None
 

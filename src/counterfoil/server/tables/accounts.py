@@ -12,7 +12,7 @@ from counterfoil.errors import IdentifierTaken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from counterfoil.stores.rows import Rows, Transaction
+    from counterfoil.stores.rows import Rows, Transaction, Value
 
 _COLUMNS = "subject, identifier, canonical, password, roles, created_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,13 +48,12 @@ class AccountRows:
         return _account(row) if row else None
 
     async def page(self, *, after: str | None, limit: int) -> list[Account]:
-        """Oldest first, after the subject `after`."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM accounts WHERE (created_at, subject) > "
-            "(COALESCE((SELECT created_at FROM accounts WHERE subject = ?), -1), ?) "
-            "ORDER BY created_at, subject LIMIT ?"
-        )
-        return [_account(row) for row in await self.rows.all(sql, (after, after or "", limit))]
+        """Oldest first, after the subject `after`; nothing after one that is not there."""
+        place = "(SELECT created_at, subject FROM accounts WHERE subject = ?)"
+        where = "" if after is None else f"WHERE (created_at, subject) > {place}"
+        values = () if after is None else (after,)
+        sql = f"SELECT {_COLUMNS} FROM accounts {where} ORDER BY created_at, subject LIMIT ?"
+        return [_account(row) for row in await self.rows.all(sql, (*values, limit))]
 
     async def add(self, account: Account) -> None:
         """Raises `IdentifierTaken`; two at once cannot both have it."""
@@ -84,8 +83,20 @@ class AccountRows:
         if not await self.rows.transaction(add):
             raise IdentifierTaken
 
-    async def set_password(self, subject: str, password: str, *, at: datetime) -> None:
-        await self._set("password", subject, password, at)
+    async def set_password(
+        self, subject: str, password: str, *, at: datetime, former: str | None = None
+    ) -> bool:
+        """False where `former` is given and no longer stands: of two changes that rest on the same
+        password, the second would undo the first."""
+        sql = "UPDATE accounts SET password = ?, changed_at = ? WHERE subject = ?"
+        values: list[Value] = [password, stamp(at), subject]
+        if former is not None:
+            sql, values = f"{sql} AND password = ?", [*values, former]
+
+        async def update(transaction: Transaction) -> int:
+            return await transaction.run(sql, values)
+
+        return await self.rows.transaction(update) > 0
 
     async def replace_password(self, subject: str, former: str, password: str) -> None:
         """Replaces an encoded password by a stronger encoding of itself, if it still stands."""

@@ -62,6 +62,9 @@ class Attempts:
     async def session_succeeded(self, session_id: str) -> None:
         await self._change(_session(session_id), PER_SESSION.after_success)
 
+    async def session_undecided(self, session_id: str) -> None:
+        await self._change(_session(session_id), taken_back)
+
     async def unlock(self, identifier: str) -> None:
         """Forgets the failures of an account: its password was set, or its owner confirmed it."""
         await self._change(self._account(identifier), lambda count: FailureCount(count.key))

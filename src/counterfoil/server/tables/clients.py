@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.carriers.cookie import CookieReader
 from counterfoil.client import Client
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.tables.accounts import MICROSECOND, stamp
@@ -34,15 +35,18 @@ class ClientRows:
 
     async def add(self, client: Client, *, at: datetime, own_lifetime: bool) -> bool:
         """False when the client_id is taken. own_lifetime: keep the lifetimes that the client has
-        now, rather than follow the server's default."""
+        now, rather than follow the server's default. Raises `ConfigurationError` where its cookie
+        would have the name of another client's."""
         life = client.lifetime
         lives = (life.idle, life.absolute, life.access, life.grace)
         lifetimes = [span // MICROSECOND if own_lifetime else None for span in lives]
 
         async def add(transaction: Transaction) -> bool:
-            sql = "SELECT 1 FROM registered_clients WHERE client_id = ?"
-            if await transaction.one(sql, (client.client_id,)):
+            sql = f"SELECT {_COLUMNS} FROM registered_clients"
+            known = [self._client(row) for row in await transaction.all(sql, ())]
+            if client.client_id in {each.client_id for each in known}:
                 return False
+            CookieReader([*known, client])
             await transaction.run(
                 f"INSERT INTO registered_clients ({_COLUMNS}, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

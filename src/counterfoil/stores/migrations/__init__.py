@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from counterfoil.stores.rows import Reading, Rows, Transaction
 
 STORE: Final = "counterfoil.stores.migrations.sqlite"
+_END: Final = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(\d{4})_\w+\.sql")
 _RECORDED: Final = "SELECT number, checksum FROM cf_migrations WHERE component = ?"
 _RECORD: Final = "INSERT INTO cf_migrations (component, number, checksum) VALUES (?, ?, ?)"
 
 
 class Migration(NamedTuple):
-    """One file. A statement ends where a line ends with `;`."""
+    """One file. A statement ends where a line ends with `;`, or with that and a comment."""
 
     number: int
     text: str
@@ -34,7 +35,7 @@ class Migration(NamedTuple):
 
     @property
     def statements(self) -> list[str]:
-        return [part for part in re.split(r";$", self.text, flags=re.MULTILINE) if part.strip()]
+        return [part for part in _END.split(self.text) if part.strip()]
 
 
 async def migrate(rows: Rows, *, component: str = "store", package: str = STORE) -> None:

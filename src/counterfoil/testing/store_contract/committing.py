@@ -12,7 +12,7 @@ import pytest
 from counterfoil.ports import Commit, SessionQuery
 from counterfoil.status_change import INVALID, StatusChange
 from counterfoil.subject import ClientState, SubjectState
-from counterfoil.testing.store_contract.making import (
+from counterfoil.testing.records import (
     ANY_TEXTS,
     HOUR,
     NOW,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
     from counterfoil.ports import Store
 
 ROUNDS = 5
-KEYS = MemoryKeys()
+
+
+@cache
+def keys() -> MemoryKeys:
+    """Made once: an RSA key costs more than a test."""
+    return MemoryKeys()
 
 
 class Race:
@@ -44,7 +50,7 @@ class Race:
             if client_id == "web"
             else [Client(client_id="api", strategy="hybrid")],
             claims=lambda _: {"roles": list(self.roles)},
-            keys=KEYS,
+            keys=keys(),
             clock=FrozenClock(),
         )
 

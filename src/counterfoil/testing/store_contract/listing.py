@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from counterfoil.ports import SessionQuery
-from counterfoil.testing.store_contract.making import (
+from counterfoil.testing.records import (
     HOUR,
     NOW,
     SECOND,

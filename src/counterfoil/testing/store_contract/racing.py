@@ -21,7 +21,7 @@ from counterfoil.status_change import (
     StatusChange,
 )
 from counterfoil.status_list import Issuing
-from counterfoil.testing.store_contract.making import (
+from counterfoil.testing.records import (
     HOUR,
     NOW,
     SECOND,
@@ -182,6 +182,26 @@ class Racing:
                 expected = CLAIMS_STALE if stale else VALID
                 assert said.get((one.list_id, one.index), VALID) == expected
 
+    async def test_what_is_read_together_was_true_together(
+        self, store: Store, together: Together
+    ) -> None:
+        """A subject's state and their sessions come from one moment, whoever writes meanwhile."""
+        commits = 30
+
+        async def write(face: Store) -> None:
+            for number in range(commits):
+                await opened(face, a_session(f"s-{number}"))
+                await found(face, "s-0")
+
+        async def read(face: Store) -> None:
+            opened_yet = 0
+            while opened_yet < commits:
+                state, sessions = await face.all_of_subject("user-1")
+                opened_yet = len(sessions)
+                assert state.version == opened_yet
+
+        await together(write(together.face), read(together.face), read(together.face))
+
     async def test_numbers_have_no_gap_and_a_reader_skips_none(
         self, store: Store, together: Together
     ) -> None:
@@ -222,7 +242,7 @@ class Racing:
 
         async def take(face: Store) -> list[tuple[str, int]]:
             taken: list[tuple[str, int]] = []
-            for _ in range(10):
+            for _ in range(30):
                 block = await face.reserve(issuing, count=3, now=NOW)
                 while (index := block.take()) is not None:
                     taken.append((block.list.id, index))
@@ -230,7 +250,7 @@ class Racing:
 
         taken = await together(*(take(together.face) for _ in range(6)))
         given = [index for each in taken for index in each]
-        assert len(given) == len(set(given)) > 6 * 10 * 2  # a last block is short
+        assert len(given) == len(set(given)) > 6 * 30 * 2  # a last block is short
         assert max(index for _, index in given) < issuing.size
         announced = {known.id for known in (await store.feed(None, now=NOW)).lists}
         assert {list_id for list_id, _ in given} <= announced

@@ -14,18 +14,18 @@ from counterfoil.drive import drive
 from counterfoil.ports import Commit, Found, SessionQuery
 from counterfoil.session import StatusIndex
 from counterfoil.subject import ClientState, SubjectState
-from counterfoil.testing.store_contract.making import (
+from counterfoil.testing.records import (
     ANY_TEXTS,
     HOUR,
     NOW,
     SECOND,
     a_session,
     an_event,
-    blocking_of,
     found,
     opened,
     revoke,
 )
+from counterfoil.testing.store_contract.together import blocking_of
 
 if TYPE_CHECKING:
     from counterfoil.ports import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from counterfoil.ports import Commit, SessionQuery
 from counterfoil.status_change import INVALID, SUSPENDED, VALID, Position, StatusChange
-from counterfoil.testing.store_contract.making import (
+from counterfoil.testing.records import (
     HOUR,
     ISSUING,
     NOW,

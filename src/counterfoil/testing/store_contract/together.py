@@ -10,8 +10,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pytest
+
 from counterfoil.drive import drive
-from counterfoil.testing.store_contract.making import blocking_of
+from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from counterfoil.ports import Keys, Store
 
     Verb = Coroutine[Any, Any, Any]
+
+
+def blocking_of(store: Store) -> Store:
+    """The store's blocking face; skips the test where it has none."""
+    try:
+        return store.blocking()
+    except ConfigurationError as why:
+        pytest.skip(f"This store has no blocking face: {why}")
 
 
 class Together(Protocol):

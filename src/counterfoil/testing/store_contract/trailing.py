@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from counterfoil.ports import Commit
-from counterfoil.testing.store_contract.making import NOW, SECOND, an_event
+from counterfoil.testing.records import NOW, SECOND, an_event
 
 if TYPE_CHECKING:
     from counterfoil.ports import Store

@@ -1,4 +1,4 @@
-"""Records for the suite, and the steps that an engine takes with them."""
+"""Records for tests, and the steps that an engine takes with them, without an engine."""
 
 # ruff: noqa: S101 - pytest's word is assert
 
@@ -8,9 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
-from counterfoil.errors import ConfigurationError
 from counterfoil.events import Event
 from counterfoil.ports import Commit, Found, SessionQuery
 from counterfoil.session import Session, StatusIndex
@@ -186,14 +183,6 @@ async def everything(store: Store) -> tuple[Any, ...]:
         [await store.subject(subject) for subject in ("user-1", "user-2")],
         [await store.client(client_id) for client_id in ("web", "api")],
     )
-
-
-def blocking_of(store: Store) -> Store:
-    """The store's blocking face; skips the test where it has none."""
-    try:
-        return store.blocking()
-    except ConfigurationError as why:
-        pytest.skip(f"This store has no blocking face: {why}")
 
 
 def _of_session(before: Found, after: Found, kind: EventKind) -> Commit:

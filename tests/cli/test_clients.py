@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.terminal import Said, Served
+
+
+def test_a_running_server_knows_a_new_client_within_a_second(served: Served) -> None:
+    """Added from the command line, signed in to at once, with the lifetime it was given."""
+    name = served.registered()
+    added = served.run(
+        *("clients", "add", "backend", "--strategy", "jwt", "--algorithm", "EdDSA"),
+        *("--audience", "https://backend.example", "--typ", "JWT", "--access-lifetime", "90s"),
+    )
+    assert added.code == 0
+    assert added.out.startswith("Added backend: jwt, by bearer, for the audience https://backend.")
+    served.soon("", "", within=1.1)
+    opened = served.signed_in(name, "backend")
+    assert 80 <= opened["elsewhere_within_seconds"] <= 90
+    assert served.code(opened["credential"]["token"]) == "accepted"
+
+
+def test_clients_are_listed_with_what_is_their_own(beside: Callable[..., Said]) -> None:
+    """A client without lifetimes of its own follows the server's, which only the server knows."""
+    beside("clients", "add", "web", "--strategy", "session", "--manage")
+    beside("clients", "add", "api", "--strategy", "hybrid", "--max-staleness", "3s")
+    beside("clients", "add", "own", "--strategy", "jwt", "--access-lifetime", "10m")
+    told = {
+        each["client_id"]: each
+        for each in json.loads(beside("clients", "list", "--json").out)["clients"]
+    }
+    assert list(told) == ["web", "api", "own"]
+    assert (told["web"]["carrier"], told["web"]["manage"]) == ("cookie", True)
+    assert (told["api"]["max_staleness_seconds"], told["api"]["access_seconds"]) == (3, None)
+    assert (told["own"]["access_seconds"], told["own"]["idle_seconds"]) == (600, 604800)
+    lines = beside("clients", "list").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "web", "api", "own"]
+    assert " server's " in lines[2]
+    assert " 10 min " in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["X", "--strategy", "jwt"], 2, "Give client_id 1 to 32 of a-z, 0-9, _ and -."),
+        (
+            ["x", "--strategy", "hybrid", "--max-staleness", "2m"],
+            2,
+            "Set max_staleness between 1 and 60 seconds.",
+        ),
+        (
+            ["x", "--strategy", "jwt", "--access-lifetime", "soon"],
+            2,
+            "Write a SPAN as seconds, or as 10s, 5m, 12h or 30d.",
+        ),
+        (
+            ["taken", "--strategy", "jwt"],
+            1,
+            "identifier_taken: There is a client of this client_id. Choose another identifier.",
+        ),
+    ],
+)
+def test_a_client_that_cannot_work_is_not_added(
+    beside: Callable[..., Said], arguments: list[str], code: int, sentence: str
+) -> None:
+    """One sentence says what to change."""
+    beside("clients", "add", "taken", "--strategy", "session")
+    said = beside("clients", "add", *arguments)
+    assert (said.code, said.out, said.err) == (code, "", f"{sentence}\n")

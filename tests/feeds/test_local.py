@@ -1,0 +1,183 @@
+"""The feed of the same database: started when needed, kept going, and honest about its age."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from counterfoil import MemoryStore
+from counterfoil.errors import SessionRevoked, StatusStale, StoreUnavailable
+from counterfoil.feeds.local import LocalFeed
+from counterfoil.status_mirror import StatusMirror
+from counterfoil.testing.clock import FrozenClock
+from scenes import API, SECOND, START, credential, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from counterfoil.status_change import FeedRead, Position
+
+
+class Trouble(MemoryStore):
+    """A store whose feed can be made to fail; counts how often it is read."""
+
+    trouble: Exception | None = None
+    reads = 0
+
+    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+        self.reads += 1
+        if self.trouble is not None:
+            raise self.trouble
+        return await super().feed(after, now=now)
+
+
+@pytest.fixture
+def store() -> Trouble:
+    return Trouble()
+
+
+@pytest.fixture
+def feed(store: Trouble) -> Iterator[LocalFeed]:
+    feed = LocalFeed(store, StatusMirror(), FrozenClock(now=START))
+    yield feed
+    feed.stop()
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether it comes true within two seconds."""
+    for _ in range(400):
+        if holds():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name == "counterfoil-feed"}
+
+
+def test_it_starts_once_and_reads_before_it_returns(store: Trouble, feed: LocalFeed) -> None:
+    """However many checks come at once; and goes on by itself."""
+    before = threads()
+    several = [threading.Thread(target=feed.ensure) for _ in range(8)]
+    for thread in several:
+        thread.start()
+    for thread in several:
+        thread.join()
+    assert len(threads() - before) == 1
+    assert store.reads >= 1
+    assert eventually(lambda: store.reads > 3)
+
+
+def test_a_first_read_that_fails_starts_nothing(store: Trouble, feed: LocalFeed) -> None:
+    """The caller hears why, and the next one tries again."""
+    before = threads()
+    store.trouble = StoreUnavailable()
+    with pytest.raises(StoreUnavailable):
+        feed.ensure()
+    assert threads() <= before
+    store.trouble = None
+    feed.ensure()
+    assert len(threads() - before) == 1
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable(), RuntimeError("a bug")], ids=repr)
+def test_trouble_is_logged_once_and_outlived(
+    store: Trouble, feed: LocalFeed, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that was away, or an error nobody foresaw: a thread that died of it would leave
+    every check at 503 until somebody restarts the process."""
+    caplog.set_level(logging.WARNING, logger="counterfoil.feed")
+    feed.ensure()
+    store.trouble = trouble
+    failing_since = store.reads
+    assert eventually(lambda: store.reads > failing_since + 3)
+    assert len(caplog.records) == 1
+    store.trouble = None
+    recovered = store.reads
+    assert eventually(lambda: store.reads > recovered + 3)
+
+
+def test_it_can_be_stopped_and_started_again(store: Trouble, feed: LocalFeed) -> None:
+    """A stopped one reads no more."""
+    before = threads()
+    feed.ensure()
+    feed.stop()
+    assert eventually(lambda: threads() <= before)
+    reads = store.reads
+    time.sleep(0.05)
+    assert store.reads == reads
+    feed.ensure()
+    assert eventually(lambda: store.reads > reads + 2)
+
+
+def test_it_works_again_after_a_fork(store: Trouble, feed: LocalFeed) -> None:
+    """The thread does not come along, and the lock may have been held in the moment of the fork."""
+    feed.ensure()
+    with feed._reading:  # noqa: SLF001 - as the thread does, most of the time it runs
+        child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        feed.ensure()
+        reads = store.reads
+        os._exit(0 if eventually(lambda: store.reads > reads + 2) else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+
+
+async def test_what_another_process_revoked_arrives_by_itself() -> None:
+    """Within the timer's tick, without anybody asking."""
+    with scene(API) as one, scene(API, store=one.store, clock=one.clock) as two:
+        opened = await one.open()
+        await two.check(opened)
+        await one.auth.revoke(opened.session.id)
+
+        def is_refused() -> bool:
+            try:
+                two.auth.check_token(credential(opened))
+            except SessionRevoked:
+                return True
+            return False
+
+        assert eventually(is_refused)
+
+
+async def test_without_its_store_a_check_goes_on_for_max_staleness_and_then_refuses() -> None:
+    """503 with Retry-After: neither yes nor no, and nothing fails open."""
+    store = Trouble()
+    with scene(API, store=store) as s:
+        opened = await s.open()
+        await s.check(opened)
+        store.trouble = StoreUnavailable()
+        s.clock.advance(9 * SECOND)
+        assert (await s.check(opened)).as_of == s.now - 9 * SECOND
+        s.clock.advance(SECOND)
+        with pytest.raises(StatusStale) as stale:
+            await s.check(opened)
+        assert stale.value.retry_after == timedelta(seconds=10)
+        store.trouble = None
+        s.read_on()
+        await s.check(opened)
+
+
+async def test_the_wall_clock_does_not_count_for_the_age() -> None:
+    """Set ahead or back by years, what was read two seconds ago is two seconds old."""
+    store = Trouble()
+    with scene(API, store=store) as s:
+        opened = await s.open()
+        await s.check(opened)
+        store.trouble = StoreUnavailable()
+        s.clock.advance(2 * SECOND)
+        s.clock.turn_to(START - timedelta(seconds=30))
+        await s.check(opened)
+        s.clock.advance(8 * SECOND)
+        with pytest.raises(StatusStale):
+            await s.check(opened)

@@ -1,0 +1,22 @@
+"""One server for all tests here that leave it as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import live
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Site]:
+    with live.serving(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
+
+
+@pytest.fixture
+def admin(site: live.Site) -> live.Device:
+    return site.administrator()
