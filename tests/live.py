@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from counterfoil.server import logs
-from counterfoil.server.app import Server
+    from counterfoil.server.app import Server
 
 PASSWORD: Final = "otters juggle nine brass lanterns"
 WRONG: Final = "walruses knit seven paper anchors"
 OTHER: Final = "herons borrow three velvet ladders"
-PATIENCE: Final = 10.0  # seconds; how long anything here may take before it counts as hanging
+PATIENCE: Final = 60.0  # seconds; how long anything here may take before it counts as hanging
 SECOND: Final = timedelta(seconds=1)
 
 BRIEF: Final = Lifetime(grace=SECOND)
@@ -265,9 +264,7 @@ async def in_this_process(settings: dict[str, Any], *, cheap: bool) -> None:
 
 
 @contextmanager
-def serving(
-    data: Path, *, hasher: PasswordHasher | None = None, **settings: Any
-) -> Iterator[Site]:
+def serving(data: Path, *, hasher: PasswordHasher | None = None, **settings: Any) -> Iterator[Site]:
     """A server in a thread, at the cheapest hash unless another hasher is given."""
     data.mkdir(mode=0o700, exist_ok=True)
     sockets = listen("localhost", 0)
@@ -297,7 +294,9 @@ def serving(
 
 
 @contextmanager
-def process(data: Path, *, cheap: bool = True, **settings: Any) -> Iterator[tuple[Site, Popen[str]]]:
+def process(
+    data: Path, *, cheap: bool = True, **settings: Any
+) -> Iterator[tuple[Site, Popen[str]]]:
     """A server in a process of its own; killed at the end if it still lives."""
     data.mkdir(mode=0o700, exist_ok=True)
     chosen = {"dev": True, "data": str(data), **settings, "cheap": cheap}

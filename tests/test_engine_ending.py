@@ -203,6 +203,23 @@ async def test_revoke_all_promises_the_longest_lag_among_the_ended() -> None:
         assert (done.count, done.effective_within) == (1, partner.effective_within)
 
 
+async def test_ending_everything_again_promises_no_less_than_what_still_lives() -> None:
+    """A reply was lost and the call repeated: it ends nothing more, and yet the tokens of what it
+    ended live on. The same holds for a suspension after a revocation."""
+    with scene() as s:
+        opened = await s.open("ann", "partner")
+        left = opened.credential.expires_at - s.now
+        assert (await s.auth.revoke_all("ann")).effective_within == left
+        for repeated in (await s.auth.revoke_all("ann"), await s.auth.suspend("ann")):
+            assert (repeated.count, repeated.effective_within) == (0, left)
+            assert repeated.elsewhere_within == left
+        done = await s.auth.revoke_client("partner")
+        assert (done.count, done.ended_at) == (0, None)
+        assert done.effective_within >= left
+        s.advance(timedelta(minutes=5))
+        assert (await s.auth.revoke_all("ann")).effective_within == NONE
+
+
 async def test_revoke_all_of_nothing_ends_nothing() -> None:
     """And says so, without a moment at which it would have."""
     with scene() as s:

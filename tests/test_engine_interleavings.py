@@ -21,7 +21,7 @@ from counterfoil.status_mirror import StatusMirror
 from scenes import EVERY_ID, KEYS, Roles, Scene, credential, handle, scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Coroutine, Generator
 
     from counterfoil.outcome import Changed
 

@@ -54,6 +54,13 @@ class Facts:
     refresh_due: bool = False
 
 
+def copied(value: Any) -> Any:
+    """A JSON value that shares nothing with this one that could be changed."""
+    if isinstance(value, dict):
+        return {name: copied(each) for name, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
+
+
 class Verified:
     """The result of a check; only a check makes one.
 
@@ -85,8 +92,9 @@ class Verified:
         return self.facts.strategy
 
     @property
-    def claims(self) -> Mapping[str, Any]:
-        return self.facts.claims
+    def claims(self) -> dict[str, Any]:
+        """A copy: what an application does to it changes no later check."""
+        return {name: copied(value) for name, value in self.facts.claims.items()}
 
     @property
     def roles(self) -> tuple[str, ...]:

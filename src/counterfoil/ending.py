@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.errors import ClientUnknown, NotFound, Overloaded
 from counterfoil.events import Event
-from counterfoil.issuing import lags
+from counterfoil.issuing import lags, longest_lags
 from counterfoil.lifetime import NOTHING
 from counterfoil.outcome import Changed, Revoked
 from counterfoil.parts import ATTEMPTS, Parts
@@ -69,12 +69,13 @@ class Ending:
         for _ in range(ATTEMPTS):
             state, kept = await self.parts.store.all_of_subject(subject)
             now = self.parts.clock.now()
-            chosen = [session for session in kept if session.ended_at is None]
-            chosen = [session for session in chosen if session.id != keep]
+            others = [session for session in kept if session.id != keep]
+            chosen = [session for session in others if session.ended_at is None]
             commit, _ = self._end(chosen, {subject: state}, because, now, ended=True)
             if await self.parts.commit(commit):
                 live = [session for session in chosen if session.is_live(now=now)]
-                within = self._lags(live, now=now)
+                # Tokens of those that ended before count too: "all" is over when the last one is.
+                within = self._lags(others, now=now)
                 return _revoked(len(live), within, ended_at=now if live else None)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
@@ -83,7 +84,8 @@ class Ending:
     ) -> Revoked:
         """In batches: first no sign-in under way can succeed any more, then batch by batch."""
         store = self.parts.store
-        if client_id not in self.parts.clients:
+        client = self.parts.clients.get(client_id)
+        if client is None:
             raise ClientUnknown
         for _ in range(ATTEMPTS):
             state = await store.client(client_id)
@@ -91,7 +93,8 @@ class Ending:
                 break
         else:
             raise Overloaded(retry_after=timedelta(seconds=1))
-        count, lost, longest, began = 0, 0, (NOTHING, NOTHING), self.parts.clock.now()
+        # Those that ended before are not looked at, so their tokens count with all they may have.
+        count, lost, longest, began = 0, 0, longest_lags(client), self.parts.clock.now()
         query = SessionQuery(client_id=client_id, live_at=began, limit=BATCH)
         while batch := await store.sessions(query):
             now = self.parts.clock.now()
@@ -132,9 +135,9 @@ class Ending:
                 events=(Event(kind=kind, at=now, subject=subject),),
             )
             if await self.parts.commit(commit):
-                live = [session for session in kept if session.is_live(now=now)]
-                within, elsewhere = self._lags(live, now=now)
-                return Changed(count=len(live), effective_within=within, elsewhere_within=elsewhere)
+                live = sum(session.is_live(now=now) for session in kept)
+                within, elsewhere = self._lags(kept, now=now)
+                return Changed(count=live, effective_within=within, elsewhere_within=elsewhere)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
     def _end(

@@ -8,6 +8,7 @@ somebody else was first, and the decision is made again on what they left.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from counterfoil import handle as handles
 from counterfoil.checking import Checking
 from counterfoil.claims import require_subject
 from counterfoil.clock import SystemClock
-from counterfoil.credential import Presented
+from counterfoil.credential import Presented, copied
 from counterfoil.ending import Ending
 from counterfoil.errors import NotFound, NotRevocable, SessionUnknown
 from counterfoil.opening import Opening
@@ -223,12 +224,12 @@ class Counterfoil:
         found = await self.store.look_up(session_id)
         if found is None:
             raise NotFound
-        return found.session
+        return _own_copy(found.session)
 
     async def sessions(self, subject: str) -> list[Session]:
         """The live sessions of a subject, newest first."""
         query = SessionQuery(subject=require_subject(subject), live_at=self.clock.now(), limit=1000)
-        return await self.store.sessions(query)
+        return [_own_copy(session) for session in await self.store.sessions(query)]
 
     async def close(self) -> None:
         """Stops the feed and closes the store."""
@@ -239,6 +240,11 @@ class Counterfoil:
             return await self.revoke(session_id, because="signed_out")
         except NotFound:
             raise SessionUnknown from None
+
+
+def _own_copy(session: Session) -> Session:
+    """Stores may give the same record to several readers; its claims are the caller's to change."""
+    return replace(session, claims=copied(dict(session.claims)))
 
 
 def _presented(presented: str | Presented) -> Presented:

@@ -141,3 +141,11 @@ def lags(session: Session, client: Client | None, *, now: datetime) -> tuple[tim
         # None, unless its client was issued tokens before it became a `session` client.
         return max(plain.lag(), elsewhere), elsewhere
     return elsewhere, elsewhere
+
+
+def longest_lags(client: Client) -> tuple[timedelta, timedelta]:
+    """The most that `lags` can say of any session of this client, whatever was issued."""
+    if client.strategy == "session":
+        return plain.lag(), plain.lag()
+    access = client.lifetime.access
+    return (min(client.max_staleness, access) if client.strategy == "hybrid" else access), access

@@ -39,7 +39,8 @@ class Commit:
 
     A record's `version` says both what is written and what is expected: version n replaces
     version n-1, and version 1 must be the first. `unchanged` is read, not written: it must still
-    stand at its version. Changes are numbered in the order of commits, without gaps.
+    stand at its version. Changes are numbered in the order of commits, without gaps. What the
+    opening fixed (subject, client_id, created_at, absolute_end) is not written again.
     """
 
     sessions: tuple[Session, ...] = ()
@@ -52,7 +53,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionQuery:
-    """Which sessions to list; newest first, `limit` of them, older than the session `before`."""
+    """Which sessions to list; newest first, `limit` of them, older than the session `before`,
+    which counts for its place alone: it may have ended since. One that was swept ends the list."""
 
     subject: str | None = None
     client_id: str | None = None

@@ -9,6 +9,7 @@ import pytest
 
 from cli.terminal import Said, Served, Terminal, start
 from counterfoil import SqliteStore
+from counterfoil.drive import drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,14 +44,14 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 @pytest.fixture(scope="session")
-async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with keys in it: making them would take most of a test's time."""
     folder = tmp_path_factory.mktemp("made")
     store = SqliteStore(folder / "counterfoil.db")
     keys = store.default_keys()
     keys.signing_keys()
     keys.handle_secrets()
-    await store.close()
+    drive(store.close())
     return folder
 
 

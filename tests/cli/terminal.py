@@ -53,7 +53,7 @@ def run(arguments: list[str], folder: Path, env: dict[str, str], streams: list[s
     for number, name in enumerate(streams):
         os.dup2(os.open(name, os.O_RDWR), number)
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115 - a number, for as long as the process is
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - a number, for as long as the process is
         for number, mode in enumerate("rww")
     )
     os.environ.clear()

@@ -37,7 +37,7 @@ def test_clients_are_listed_with_what_is_their_own(beside: Callable[..., Said]) 
     }
     assert list(told) == ["web", "api", "own"]
     assert (told["web"]["carrier"], told["web"]["manage"]) == ("cookie", True)
-    assert (told["api"]["max_staleness_seconds"], told["api"]["access_seconds"]) == (3, None)
+    assert (told["api"]["max_staleness_seconds"], told["api"]["own_lifetimes"]) == (3, False)
     assert (told["own"]["access_seconds"], told["own"]["idle_seconds"]) == (600, 604800)
     lines = beside("clients", "list").out.splitlines()
     assert [line.split()[0] for line in lines] == ["CLIENT_ID", "web", "api", "own"]

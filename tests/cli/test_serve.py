@@ -57,15 +57,18 @@ def test_the_demo_account_gets_a_token_as_api_and_as_partner(served: Served) -> 
 
 def test_a_server_is_stopped_and_started_again_tidily(starting: Callable[..., Served]) -> None:
     """Ctrl-C and SIGTERM end it with code 0 and no traceback; the next start tells the same demo
-    password, and what was granted before is still good."""
+    password, and keeps what was granted and what was ended. A command beside it promises by the
+    lifetimes that the server was started with."""
     first = starting("--dev", "--access-lifetime", "10s")
     opened = first.signed_in("demo", "web", first.demo_password)
     assert opened["session"]["client_id"] == "web"
     assert first.signed_in("demo", "partner", first.demo_password)["elsewhere_within_seconds"] <= 10
+    ended = first.run("sessions", "revoke", "--client", "partner")
+    assert ended.out == "Ended 1 session: effective within 10 s, elsewhere within 10 s.\n"
     assert first.stop(signal.SIGINT) == 0
     again = starting("--dev")
     assert again.demo_password == first.demo_password
-    assert len(json.loads(again.run("sessions", "list", "--json").out)["sessions"]) == 2
+    assert len(json.loads(again.run("sessions", "list", "--json").out)["sessions"]) == 1
     assert again.stop(signal.SIGTERM) == 0
     assert "Traceback" not in first.log.read_text()
 

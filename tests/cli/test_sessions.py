@@ -77,7 +77,8 @@ def test_all_sessions_of_an_account_end_together(served: Served) -> None:
     assert said.out.startswith("Ended 2 sessions: effective within 10 s, elsewhere within ")
     assert all(served.soon(token, "session_revoked", within=10) for token in tokens)
     again = served.run("sessions", "revoke", "--identifier", name)
-    assert (again.code, again.out) == (0, "Ended nothing: no session was live.\n")
+    assert again.code == 0
+    assert again.out.startswith("Ended nothing: no session was live (effective within ")
 
 
 def test_all_sessions_of_a_client_end_together(served: Served) -> None:

@@ -1,14 +1,10 @@
 """Every example in README.md and docs/ is run as it stands there.
 
 - `python`: one page is one namespace and one folder, and may await. `# prints X` after a call says
-  what comes out. A block that begins with a file's name is written there, for a command to run.
+  what comes out. A block that begins with a file's name is that file, for a command to run.
 - `console`: each `$` line is run beside a development server of the page's own; what follows is
   what it prints. `make run` stands for that server's greeting.
 - `toml`, `json`: must parse.
-
-An abbreviation such as `eyJ…api` stands for one text on its page: it matches what is printed where
-it first appears, and is put into later commands. A lone `…` matches anything. White space beside
-JSON's punctuation does not count, moments match moments, and long spans match within a sixth.
 """
 
 from __future__ import annotations
@@ -20,7 +16,6 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tomllib
@@ -29,6 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
+
+from counterfoil import BlockingCounterfoil, Counterfoil
+from docs.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +39,7 @@ COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTI
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
 PROGRAMS: Final = Path(sys.executable).parent
 GREETING: Final = "make run"
-PASSWORD: Final = "the-demo-password"
-WELCOME: Final = re.compile(r"Go to http://localhost:(\d+) and sign in as demo, password (\S+),")
-SPECIAL: Final = re.compile(
-    r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
-    r"|(?P<any> ?(?<![\w.-])…(?![\w.-]) ?)|(?P<name>[\w.-]*…[\w.-]*)"
-    r'|(?<=_within_seconds":)(?P<span>\d{3,})'
-)
-MOMENT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
+WELCOME: Final = re.compile(r"Go to http://(localhost:\d+) and sign in as demo, password (\S+),")
 
 
 class Block(NamedTuple):
@@ -58,33 +49,28 @@ class Block(NamedTuple):
     text: str
 
 
-def blocks_of(page: Path) -> list[Block]:
-    return [Block(*found) for found in FENCE.findall(page.read_text(encoding="utf-8"))]
-
-
 @dataclass
 class Reader:
     """Somebody who types what a page shows, in a folder of their own."""
 
     folder: Path
-    names: dict[str, str] = field(default_factory=dict)
+    transcript: Transcript = field(default_factory=Transcript)
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     greeting: str = ""
-    port: str = "8000"
-    password: str = PASSWORD
 
     async def read(self, block: Block) -> None:
         if block.language == "json":
-            json.loads(re.sub(r"…", "", block.text))
+            json.loads(block.text)
         elif block.language == "toml":
             tomllib.loads(block.text)
         if name := FILE.match(block.text):
-            (self.folder / name[1]).write_text(self.real(block.text), encoding="utf-8")
+            text = self.transcript.real(block.text)
+            (self.folder / name[1]).write_text(text, encoding="utf-8")
         elif block.language == "python":
             await self.execute(block.text)
         elif block.language == "console":
             for command, expected in COMMAND.findall(block.text):
-                self.compare(expected, self.run(command), of=command)
+                self.transcript.compare(expected, self.run(command), of=command)
 
     async def execute(self, text: str) -> None:
         code = compile(text, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -94,92 +80,57 @@ class Reader:
             if inspect.isawaitable(waiting):
                 await waiting
         if expected := PRINTS.findall(text):
-            self.compare("\n".join(expected), printed.getvalue(), of=text)
+            self.transcript.compare("\n".join(expected), printed.getvalue(), of=text)
 
     def run(self, command: str) -> str:
         if command == GREETING:
             return self.greeting
         done = subprocess.run(
-            ["/bin/bash", "-c", self.real(command)],
+            ["/bin/bash", "-c", self.transcript.real(command)],
             cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         return done.stdout
 
-    def real(self, text: str) -> str:
-        """What is meant by a text of the page."""
-        known = {"localhost:8000": f"localhost:{self.port}", PASSWORD: self.password}
-        for shown, meant in (*self.names.items(), *known.items()):
-            text = text.replace(shown, meant)
-        return text
-
-    def compare(self, expected: str, printed: str, *, of: str) -> None:
-        printed = printed.replace(f"localhost:{self.port}", "localhost:8000")
-        printed = flattened(printed.replace(self.password, PASSWORD))
-        pattern, names, spans = self.pattern(flattened(expected))
-        found = re.fullmatch(pattern, printed, re.DOTALL)
-        assert found, f"{of}\n-- the page says\n{flattened(expected)}\n-- it prints\n{printed}"
-        self.names.update({name: found[group] for group, name in names.items()})
-        for group, seconds in spans.items():
-            assert abs(int(found[group]) - seconds) <= seconds / 6, of
-
-    def pattern(self, expected: str) -> tuple[str, dict[str, str], dict[str, int]]:
-        """What is expected as a regular expression; its groups for new names, and for spans."""
-        pattern, at = "", 0
-        names: dict[str, str] = {}
-        spans: dict[str, int] = {}
-        for special in SPECIAL.finditer(expected):
-            pattern += re.escape(expected[at : special.start()])
-            at = special.end()
-            group, text = f"g{special.start()}", special[0]
-            if special["moment"]:
-                pattern += MOMENT
-            elif special["span"]:
-                spans[group] = int(text)
-                pattern += rf"(?P<{group}>\d+)"
-            elif special["any"]:
-                pattern += ".*?"
-            elif text in self.names:
-                pattern += re.escape(self.names[text])
-            elif text in names.values():
-                pattern += f"(?P={next(g for g, name in names.items() if name == text)})"
-            else:
-                names[group] = text
-                pattern += f"(?P<{group}>{text[:3] if text[:3] in ('eyJ', 'cf_') else ''}[\\w.-]+)"
-        return pattern + re.escape(expected[at:]), names, spans
-
     @contextlib.contextmanager
     def server(self) -> Iterator[None]:
         """A development server, until the page is read."""
-        command = [PROGRAMS / "counterfoil", "serve", "--dev", "--port", "0"]
+        log = self.folder / "log"
         with (
-            (self.folder / "log").open("w") as log,
+            log.open("w") as errors,
             subprocess.Popen(
-                command,
+                [str(PROGRAMS / "counterfoil"), "serve", "--dev", "--port", "0"],
                 cwd=self.folder,
                 env=environment(),
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=errors,
                 text=True,
             ) as process,
         ):
             try:
-                assert process.stdout is not None
-                for line in process.stdout:
+                for line in process.stdout or ():
                     self.greeting += line
                     if "-X DELETE" in line:
                         break
                 told = WELCOME.search(self.greeting)
-                assert told, (self.folder / "log").read_text()
-                self.port, self.password = told.groups()
+                assert told, f"{self.greeting}\n{log.read_text()}"
+                self.transcript.known["localhost:8000"] = told[1]
+                self.transcript.known["the-demo-password"] = told[2]
                 yield
             finally:
-                process.send_signal(signal.SIGTERM)
+                process.terminate()
+
+    async def close(self) -> None:
+        for value in self.namespace.values():
+            if isinstance(value, Counterfoil):
+                await value.close()
+            elif isinstance(value, BlockingCounterfoil):
+                value.close()
 
 
 def environment() -> dict[str, str]:
@@ -187,26 +138,24 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
 
 
-def flattened(text: str) -> str:
-    """One line, with no white space where JSON needs none."""
-    return " ".join(re.sub(r"\s*([{}\[\],:])\s*", r"\1", text).split())
-
-
 def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def blocks_of(page: Path) -> list[Block]:
+    return [Block(*found) for found in FENCE.findall(page.read_text(encoding="utf-8"))]
+
+
 def needs_server(blocks: list[Block]) -> bool:
     text = "".join(block.text for block in blocks if block.language == "console")
-    return re.search(r"^\$ (curl|counterfoil|make run)", text, re.MULTILINE) is not None
+    return re.search(r"^\$ (?:.* )?(?:curl|counterfoil|make run)", text, re.MULTILINE) is not None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_a_program_on_a_page_is_run_there(page: Path) -> None:
     """A block that is a file's content is of use to a command further down."""
     text = page.read_text(encoding="utf-8")
-    programs = [FILE.match(block.text) for block in blocks_of(page)]
-    shown = [program[1] for program in programs if program]
+    shown = [name[1] for block in blocks_of(page) if (name := FILE.match(block.text))]
     assert [name for name in shown if not re.search(rf"^\$ .*\b{name}", text, re.MULTILINE)] == []
 
 
@@ -223,12 +172,4 @@ async def test_a_page_shows_what_happens(
             for block in blocks:
                 await reader.read(block)
         finally:
-            for value in reader.namespace.values():
-                await close(value)
-
-
-async def close(value: object) -> None:
-    if type(value).__name__ in {"Counterfoil", "BlockingCounterfoil"}:
-        waiting = value.close()  # type: ignore[attr-defined]
-        if inspect.isawaitable(waiting):
-            await waiting
+            await reader.close()

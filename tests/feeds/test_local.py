@@ -16,12 +16,15 @@ from counterfoil import MemoryStore
 from counterfoil.errors import SessionRevoked, StatusStale, StoreUnavailable
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.status_mirror import StatusMirror
+from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.clock import FrozenClock
+from counterfoil.testing.records import NOW, a_session, an_index, opened, revoke
 from scenes import API, SECOND, START, credential, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from counterfoil.status_change import FeedRead, Position
 
@@ -181,3 +184,42 @@ async def test_the_wall_clock_does_not_count_for_the_age() -> None:
         s.clock.advance(8 * SECOND)
         with pytest.raises(StatusStale):
             await s.check(opened)
+
+
+async def test_what_was_written_to_the_same_file_arrives_by_itself(tmp_path: Path) -> None:
+    """By a command line beside a running server, say: it has a store of its own on that file."""
+    here, there = SqliteStore(tmp_path / "sessions.db"), SqliteStore(tmp_path / "sessions.db")
+    index = await an_index(there)
+    await opened(there, a_session(indices=(index,)))
+    mirror, clock = StatusMirror(), FrozenClock(now=NOW)
+    feed = LocalFeed(here, mirror, clock)
+    feed.ensure()
+
+    def status() -> type[Exception] | None:
+        try:
+            uptime = clock.uptime()
+            mirror.require_valid(index.list_id, index.index, uptime=uptime, max_staleness=SECOND)
+        except SessionRevoked as why:
+            return type(why)
+        return None
+
+    assert status() is None
+    await revoke(there, "s-1")
+    assert eventually(status)
+    feed.stop()
+    await here.close()
+    await there.close()
+
+
+def test_what_was_read_is_as_old_as_the_beginning_of_the_read() -> None:
+    """However long the store takes to answer, that time is not given away."""
+    clock, mirror = FrozenClock(now=START), StatusMirror()
+
+    class Slow(Trouble):
+        async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+            clock.advance(3 * SECOND)
+            return await super().feed(after, now=now)
+
+    LocalFeed(Slow(), mirror, clock).catch_up()
+    assert mirror.age(uptime=clock.uptime()) == 3
+    assert mirror.as_of == START

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import live
 import pytest
+
+import live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -228,9 +228,10 @@ class BothStores(RuleBasedStateMachine):
     def read_trail(self, subject: str | None, before: int | None, limit: int) -> None:
         self.both(lambda store: store.trail(subject=subject, before=before, limit=limit))
 
-    @rule(limit=st.integers(1, 3))
-    def sweep(self, limit: int) -> None:
-        self.both(lambda store: store.sweep(now=self.now, limit=limit))
+    @rule()
+    def sweep(self) -> None:
+        # Which of them go first is left to the store, so all go.
+        self.both(lambda store: store.sweep(now=self.now, limit=len(IDS)))
 
     @invariant()
     def every_record_is_the_same(self) -> None:
@@ -249,4 +250,4 @@ def _client(client_id: str, store: Store) -> Any:
 
 
 class TestBothStores(BothStores.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

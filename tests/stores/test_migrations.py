@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)  # of the test before
     importlib.invalidate_caches()
     (folder / "0001_first.sql").write_text("-- Made first.\nCREATE TABLE x_one (id);\n")
     return folder

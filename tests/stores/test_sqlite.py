@@ -17,8 +17,8 @@ from counterfoil.ports import Commit, SessionQuery
 from counterfoil.stores import sqlite_database
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.stores.statements import sessions
-from counterfoil.testing.store_contract import StoreContract
 from counterfoil.testing.records import NOW, a_session, found, opened
+from counterfoil.testing.store_contract import StoreContract
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -346,6 +346,8 @@ async def test_a_damaged_database_is_unavailable_not_empty(path: Path, store: Sq
     damage(path)
     with pytest.raises(StoreUnavailable):
         await damaged.look_up("s-1")
+    with pytest.raises(StoreUnavailable):
+        await damaged.sessions(SessionQuery())
     with pytest.raises(StoreUnavailable):
         await damaged.commit(Commit(sessions=(a_session("s-2"),)))
     await damaged.close()

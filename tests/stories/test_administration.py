@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import live
 import pytest
+
+import live
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +153,9 @@ def test_keys_are_shown_without_secrets_and_not_rotated_too_soon(tmp_path: Path)
 
 def test_clients_are_listed_with_what_they_are_issued(site: live.Site, admin: live.Device) -> None:
     """Every registered client with its strategy, carrier and lifetimes."""
-    listed = {each["client_id"]: each for each in admin.call("GET", "/v1/admin/clients").json["clients"]}
+    listed = {
+        each["client_id"]: each for each in admin.call("GET", "/v1/admin/clients").json["clients"]
+    }
     assert {"web", "api", "partner", *(each.client_id for each in live.MORE_CLIENTS)} == set(listed)
     assert listed["hasty"]["access_seconds"] == 2
     assert listed["partner"]["manage"] is False

@@ -6,8 +6,9 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
-import live
 import pytest
+
+import live
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import live
 import pytest
 
+import live
 from counterfoil.server.passwords.hashing import CHEAPEST, PasswordHasher, PasswordMatches
 
 if TYPE_CHECKING:
@@ -94,14 +94,32 @@ def test_a_hundred_and_one_wrong_passwords_lock_the_password_only(tmp_path: Path
         assert person.try_sign_in().status == 201
 
 
+def test_the_right_password_many_times_at_once_is_no_guessing(site: live.Site) -> None:
+    """Attempts count before they are decided, so those of one account take turns: all are in."""
+    person = site.person()
+    with ThreadPoolExecutor(20) as threads:
+        answers = threads.map(lambda _: person.try_sign_in(), range(20))
+        assert [each.status for each in answers] == [201] * 20
+
+
+def test_guesses_sent_at_once_gain_nothing(site: live.Site) -> None:
+    """Of 20 wrong ones five are compared, and the right one among them is as late as the rest."""
+    person = site.person()
+    with ThreadPoolExecutor(20) as threads:
+        answers = threads.map(lambda _: person.try_sign_in(password=live.WRONG), range(20))
+        codes = sorted(each.code for each in answers)
+    assert codes == ["sign_in_refused"] * 5 + ["too_many_attempts"] * 15
+    assert person.try_sign_in().code == "too_many_attempts"
+
+
 def test_an_unknown_account_is_locked_like_a_known_one(tmp_path: Path) -> None:
     """Attempt by attempt the same status, code and words, so a lock tells nobody who is here."""
     with live.serving(tmp_path / "data") as site:
         known = site.person()
         unknown = live.Person(site, "nobody@example.org", live.PASSWORD, "")
-        pairs = []
-        for _ in range(102):
-            pairs.append([each.try_sign_in(password=live.WRONG) for each in (known, unknown)])
+        pairs = [
+            [each.try_sign_in(password=live.WRONG) for each in (known, unknown)] for _ in range(102)
+        ]
         for one, other in pairs:
             assert (one.status, one.code) == (other.status, other.code)
         for one, other in (pairs[0], pairs[-1]):

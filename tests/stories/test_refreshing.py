@@ -10,8 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import live
 import pytest
+
+import live
 
 PARALLEL = 50
 CLIENTS = ["api", "partner", "web", "spa", "phone"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import live
 import pytest
+
+import live
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def test_my_devices_are_listed_newest_first_with_the_one_that_asks(site: live.Si
         listed = asking.call("GET", "/v1/sessions").json["sessions"]
         assert [each["id"] for each in listed] == [each.session_id for each in reversed(devices)]
         assert [each["id"] for each in listed if each["current"]] == [asking.session_id]
-    assert {each["strategy"] for each in listed} == {"session", "hybrid", "jwt"}
+        assert {each["strategy"] for each in listed} == {"session", "hybrid", "jwt"}
 
 
 def test_a_device_is_named_by_what_it_says_of_itself(site: live.Site) -> None:

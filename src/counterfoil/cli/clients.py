@@ -75,8 +75,8 @@ def listing(*, data: Data = None, as_json: AsJson = False) -> None:
             each["carrier"],
             each["audience"],
             _signed(each),
-            _spanned(each["access_seconds"]) if each["strategy"] != "session" else "-",
-            _spanned(each["max_staleness_seconds"]) if each["strategy"] == "hybrid" else "-",
+            _access(each),
+            span(each["max_staleness_seconds"]) if each["strategy"] == "hybrid" else "-",
             "yes" if each["manage"] else "no",
         )
         for each in found
@@ -146,7 +146,7 @@ def _span(text: str) -> timedelta:
 
 
 def _described(client: Client, *, own: bool) -> dict[str, Any]:
-    """As the API shows it; lifetimes that follow the running server's settings are null."""
+    """As the API shows it, and whether the lifetimes are its own or follow the server's."""
     life = client.lifetime
     return {
         "client_id": client.client_id,
@@ -156,10 +156,11 @@ def _described(client: Client, *, own: bool) -> dict[str, Any]:
         "algorithm": client.algorithm,
         "typ": client.typ,
         "manage": client.manage,
-        "idle_seconds": life.idle if own else None,
-        "absolute_seconds": life.absolute if own else None,
-        "access_seconds": life.access if own else None,
-        "grace_seconds": life.grace if own else None,
+        "own_lifetimes": own,
+        "idle_seconds": life.idle,
+        "absolute_seconds": life.absolute,
+        "access_seconds": life.access,
+        "grace_seconds": life.grace,
         "max_staleness_seconds": client.max_staleness,
     }
 
@@ -168,5 +169,7 @@ def _signed(each: dict[str, Any]) -> str:
     return "-" if each["strategy"] == "session" else f"{each['algorithm']} {each['typ']}"
 
 
-def _spanned(length: timedelta | None) -> str:
-    return "server's" if length is None else span(length)
+def _access(each: dict[str, Any]) -> str:
+    if each["strategy"] == "session":
+        return "-"
+    return span(each["access_seconds"]) if each["own_lifetimes"] else "server's"

@@ -7,8 +7,10 @@ as long to start.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,6 +28,9 @@ from counterfoil.stores.migrations import migrate
 from counterfoil.stores.sqlite import SqliteStore
 
 TABLES: Final = "counterfoil.server.tables.migrations"
+UNSERVED: Final = "http://localhost:8000"  # nothing was issued yet by a server that never ran
+NOTE: Final = "served.json"
+SPANS: Final = ("access_lifetime", "idle", "absolute", "grace", "max_staleness")
 T = TypeVar("T")
 
 
@@ -73,11 +78,12 @@ def at(place: Path | None, work: Callable[[DataFolder], Coroutine[Any, Any, T]])
 
 
 def existing(place: Path | None) -> Settings:
-    """The settings for a data folder that is there. Raises `ConfigurationError`."""
+    """The settings for a data folder that is there, as it was last served. Raises
+    `ConfigurationError`."""
     settings = load({"data": place})
     try:
         if settings.database.is_file():
-            return settings
+            return _as_served(settings)
     except OSError as why:
         raise ConfigurationError(f"Make {settings.data} readable: {why.strerror}.") from None
     raise ConfigurationError(
@@ -86,23 +92,30 @@ def existing(place: Path | None) -> Settings:
     )
 
 
-def remember_issuer(data: Path, issuer: str) -> None:
-    """Notes the name under which the data folder is served, for commands that check tokens."""
-    _note(data).write_text(issuer + "\n", encoding="utf-8")
+def remember(settings: Settings, issuer: str) -> None:
+    """Notes how the data folder is served: a command beside it is not given the server's flags,
+    and must name the same issuer and promise by the same lifetimes."""
+    spans = {name: getattr(settings, name).total_seconds() for name in SPANS}
+    note = settings.data / NOTE
+    # By renaming: a command reads the old note or the new one.
+    written = note.with_suffix(".new")
+    written.write_text(json.dumps({"issuer": issuer, **spans}, indent=1), encoding="utf-8")
+    written.replace(note)
 
 
-def issuer_of(settings: Settings) -> str:
-    """The issuer that is configured, or else the one last served."""
-    if settings.issuer:
-        return settings.issuer
+def _as_served(settings: Settings) -> Settings:
+    """These settings as the server runs with them; themselves where it has never run."""
+    place = settings.data / NOTE
     try:
-        return _note(settings.data).read_text(encoding="utf-8").strip()
-    except OSError:
-        return f"http://localhost:{settings.port or 8000}"
-
-
-def _note(data: Path) -> Path:
-    return data / "issuer"
+        noted = json.loads(place.read_bytes())
+        spans = {name: timedelta(seconds=noted[name]) for name in SPANS}
+        return settings.model_copy(update={"issuer": str(noted["issuer"]), **spans})
+    except FileNotFoundError:
+        return settings
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigurationError(
+            f"Make {place} readable, or start the server again to write it anew."
+        ) from None
 
 
 async def _open(settings: Settings) -> DataFolder:
@@ -112,7 +125,7 @@ async def _open(settings: Settings) -> DataFolder:
     rows = AccountRows(store.rows)
     clients = ClientRows(store.blocking().rows, settings.lifetime)
     auth = Counterfoil(
-        issuer=issuer_of(settings),
+        issuer=settings.issuer or UNSERVED,
         store=store,
         clients=RegisteredClients(clients, clock),
         claims=lambda subject: claims_of(rows, subject),

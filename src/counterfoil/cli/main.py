@@ -16,9 +16,9 @@ def main() -> None:
         program(prog_name="counterfoil")
     except ModuleNotFoundError as why:
         name = (why.name or "").partition(".")[0]
-        if name == "counterfoil":
+        if name == "counterfoil" or name in sys.stdlib_module_names:
             raise
-        sys.stderr.write(MISSING.format(name or "more than is installed"))
+        sys.stderr.write(MISSING.format(name))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

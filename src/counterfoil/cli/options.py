@@ -15,6 +15,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
+        readable=False,  # told in our own words, with what to do
         help="The data folder; by default $COUNTERFOIL_DATA, or counterfoil-data.",
         show_default=False,
     ),

@@ -89,7 +89,7 @@ def serve(
     )
     with _ending_quietly():
         # Late: a wrong setting is told before a second has gone by.
-        from counterfoil.cli.data import remember_issuer
+        from counterfoil.cli.data import remember
         from counterfoil.cli.welcome import welcome
         from counterfoil.server.serving import Ready
         from counterfoil.server.serving import serve as run
@@ -99,7 +99,7 @@ def serve(
         def ready(found: Ready) -> None:
             nonlocal answered
             answered = True
-            remember_issuer(found.settings.data, found.url)
+            remember(found.settings, found.url)
             welcome(found)
 
         _run(run(settings, ready=ready))

@@ -143,7 +143,7 @@ def _tell(revoked: Revoked, *, one: bool, as_json: bool) -> None:
     elif one and revoked.ended_at is not None:
         tell(f"Ended nothing: it had ended at {stamp(revoked.ended_at)} ({bounds(revoked)}).")
     else:
-        tell("Ended nothing: no session was live.")
+        tell(f"Ended nothing: no session was live ({bounds(revoked)}).")
 
 
 async def _revoke_one(folder: DataFolder, session_id: str) -> Revoked:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from counterfoil.cli import token_inspect
 from counterfoil.cli.data import DataFolder, at
-from counterfoil.cli.options import AsJson
+from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json
 from counterfoil.cli.secret_input import credential
 from counterfoil.cli.words import relative, stamp
@@ -48,9 +47,7 @@ def inspect(given: Given = "-", *, as_json: AsJson = False) -> None:
 def verify(
     given: Given = "-",
     *,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Check with this data folder.")
-    ] = None,
+    data: Data = None,
     issuer: Issuer = None,
     audience: Audience = None,
     typ: Typ = "at+jwt",

@@ -73,6 +73,7 @@ class Job:
             self.future.set_result(self.value)
         else:
             self.future.set_exception(self.error)
+            self.error = None  # its traceback leads back here
 
 
 class Writer:
@@ -99,7 +100,7 @@ class Writer:
         with self._starting:
             if self._closed:
                 raise StoreUnavailable("The store is closed.")
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._work, name="counterfoil-writer", daemon=True
                 )
@@ -161,20 +162,19 @@ class Writer:
         connection.execute("RELEASE job")
 
     def _begin(self, *, durable: bool) -> sqlite3.Connection:
-        if durable not in self._connections:
-            self._connections[durable] = self._connect(durable=durable)
-        connection = self._connections[durable]
         give_up = time.monotonic() + self._patience
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                if durable not in self._connections:
+                    self._connections[durable] = self._connect(durable=durable)
+                self._connections[durable].execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as why:
                 # SQLite's own waiting backs off to 100 ms, and a busy neighbour would starve us.
                 if not is_busy(why) or time.monotonic() > give_up:
                     raise
                 time.sleep(_PAUSE * (1 + random.random()))  # noqa: S311 - no secret
             else:
-                return connection
+                return self._connections[durable]
 
 
 def is_busy(why: sqlite3.Error) -> bool:

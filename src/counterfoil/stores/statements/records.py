@@ -54,11 +54,11 @@ def micros_or_none(moment: datetime | None) -> int | None:
 
 
 def moment_of(value: int) -> datetime:
-    return _START + timedelta(microseconds=value)
+    return _START + timedelta(0, 0, value)  # by place: by name it takes twice as long
 
 
 def moment_or_none(value: int | None) -> datetime | None:
-    return None if value is None else _START + timedelta(microseconds=value)
+    return None if value is None else moment_of(value)
 
 
 def json_of(value: Any) -> str:
@@ -102,21 +102,23 @@ def session_of(row: Row) -> Session:
         auth_time=moment_of(row[5]),
         last_seen_at=moment_of(row[6]),
         absolute_end=moment_of(row[7]),
-        idle=timedelta(microseconds=row[8]),
+        idle=timedelta(0, 0, row[8]),
         generation=row[9],
         handle_digest=row[10],
-        spent_at=tuple(map(moment_of, json.loads(row[11]))),
+        spent_at=() if row[11] == "[]" else tuple(map(moment_of, json.loads(row[11]))),
         claims=json.loads(row[12]),
         claims_version=row[13],
-        indices=tuple(
-            StatusIndex(list_id, index, claims_version, moment_of(until))
-            for list_id, index, claims_version, until in json.loads(row[14])
-        ),
+        indices=() if row[14] == "[]" else tuple(map(_index_of, json.loads(row[14]))),
         access_until=moment_or_none(row[15]),
         device=json.loads(row[16]),
         ended_at=moment_or_none(row[17]),
         ended_because=row[18],
     )
+
+
+def _index_of(entry: list[Any]) -> StatusIndex:
+    list_id, index, claims_version, until = entry
+    return StatusIndex(list_id, index, claims_version, moment_of(until))
 
 
 def subject_of(subject: str, row: Row | None) -> SubjectState:

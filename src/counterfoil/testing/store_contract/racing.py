@@ -182,9 +182,7 @@ class Racing:
                 expected = CLAIMS_STALE if stale else VALID
                 assert said.get((one.list_id, one.index), VALID) == expected
 
-    async def test_what_is_read_together_was_true_together(
-        self, store: Store, together: Together
-    ) -> None:
+    async def test_what_is_read_together_was_true_together(self, together: Together) -> None:
         """A subject's state and their sessions come from one moment, whoever writes meanwhile."""
         commits = 30
 
