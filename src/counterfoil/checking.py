@@ -127,7 +127,6 @@ class Checking:
             await self.parts.store.touch(session.id, now)
         return Verified(facts, now)
 
-
     def _was_cut_off(self, handle: Handle, session: Session) -> bool:
         """Whether a step-up came since: requests that were under way with the handle from before
         it pass, but nobody knows that it was they who stepped up."""

@@ -107,8 +107,8 @@ class Counterfoil:
     ) -> Opened:
         """Opens a session for a subject whose identity you have just proved.
 
-        expected: `subject()` from before that proof. If all their sessions were revoked, they
-        were suspended or their password changed since, the proof is void: `SignInRefused`.
+        expected: `subject()` from before that proof, by default from now. If all their sessions
+        were revoked, or their password changed, since then, the proof is void: `SignInRefused`.
         Raises `SubjectSuspended`, `ClientUnknown`, and `Malformed` for a subject that is not 1 to
         255 visible ASCII.
         """

@@ -62,10 +62,11 @@ class Opening:
             now = self.parts.clock.now()
             kept_client = await store.client(client.client_id)
             state = await store.subject(subject)
-            if expected is not None and expected.epoch != state.epoch:
-                raise SignInRefused("The account changed while this sign-in was under way.")
+            expected = expected or state
             if state.is_suspended:
                 raise SubjectSuspended
+            if expected.epoch != state.epoch:
+                raise SignInRefused("The account changed while this sign-in was under way.")
             handle, session = self._first(subject, client, device, now)
             session = session.with_claims(
                 await self.parts.claims_of(subject, claims), state.claims_version

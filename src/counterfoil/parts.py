@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import urlsplit
 
 from counterfoil.claims import normalised
 from counterfoil.errors import (
@@ -18,6 +16,7 @@ from counterfoil.errors import (
     SessionUnknown,
 )
 from counterfoil.feeds.local import LocalFeed
+from counterfoil.issuer_url import require_issuer
 from counterfoil.issuing import Pen
 from counterfoil.lifetime import NOTHING
 from counterfoil.status_list import Issuing
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from counterfoil.ports import Claims, ClaimsSource, Commit, Entropy, Keys, Store
     from counterfoil.session import Session
 
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-LONGEST_ISSUER: Final = 200  # a token names a status list by it, in at most 255 characters
 JOINING: Final = timedelta(hours=1)  # access lifetime that lists leave room for, clients to come
 ATTEMPTS: Final = 100  # how often a commit that lost a race is tried on what the winner left
 
@@ -151,31 +148,6 @@ def compose(
         pen=Pen(issuer=issuer, keys=kept_keys, entropy=entropy, issuing=issuing, store=store),
         tokens=TokenCheck(issuer, registered, mirror),
     )
-
-
-def require_issuer(issuer: str) -> str:
-    """An issuer's URL: https except on loopback, no query, no fragment, no slash at its end
-    (RFC 8414 §2). Raises `ConfigurationError`."""
-    try:
-        parts = urlsplit(issuer)
-        has_port = parts.port != 0
-    except ValueError as why:
-        raise ConfigurationError("Set the issuer to a URL such as https://auth.example.") from why
-    is_loopback = parts.hostname in LOOPBACK
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
-        raise ConfigurationError("Set the issuer to an https URL; http is for loopback only.")
-    if (
-        not parts.hostname
-        or not has_port
-        or parts.username
-        or not re.fullmatch(r"[\x21-\x7e]+", issuer)
-    ):
-        raise ConfigurationError("Set the issuer to a URL such as https://auth.example.")
-    if len(issuer) > LONGEST_ISSUER:
-        raise ConfigurationError(f"Set the issuer to at most {LONGEST_ISSUER} characters.")
-    if parts.query or parts.fragment or issuer.endswith(("/", "?", "#")):
-        raise ConfigurationError("Write the issuer without query, fragment or slash at its end.")
-    return issuer
 
 
 def _registered(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from counterfoil.credential import Facts, Presented, Verified
 from counterfoil.errors import CredentialMalformed, StatusStale, WrongAudience
+from counterfoil.lifetime import latest
 from counterfoil.strategies import hybrid, jwt
 from counterfoil.token import read
 
@@ -87,7 +88,8 @@ class TokenCheck:
         hybrid.require_valid(
             known.token, known.client, issuer=self.issuer, mirror=self.mirror, uptime=uptime
         )
-        return Verified(known.facts, as_of)
+        # A token is itself the issuer's word of the moment when it was issued.
+        return Verified(known.facts, latest(known.token.iat, as_of))
 
     def known(self, presented: Presented, *, keys: PublicKeySet, audience: str | None) -> Known:
         """What a genuine token says, expired or not. Raises as `check` does up to the audience."""

@@ -11,6 +11,7 @@ from counterfoil.credential import Verified
 from counterfoil.errors import ConfigurationError, CredentialMalformed, KeyUnknown, StatusStale
 from counterfoil.feeds.jwks import IssuerKeys
 from counterfoil.handle import PREFIX
+from counterfoil.issuer_url import require_issuer
 from counterfoil.strategies import jwt
 from counterfoil.token import read
 from counterfoil.token_check import KnownTokens
@@ -49,14 +50,12 @@ class Verifier:
         timeout: timedelta = _TIMEOUT,
         clock: Clock | None = None,
     ) -> None:
-        from counterfoil.parts import require_issuer
-
         if not audience:
             raise ConfigurationError("Give the Verifier the audience that tokens must be for.")
         # What a client may not be issued, no verifier can expect.
         expected = Client(client_id="any", strategy="jwt", audience=audience, typ=typ)
-        if not timedelta(minutes=1) <= keys_max_age <= timedelta(days=1):
-            raise ConfigurationError("Set keys_max_age between one minute and one day.")
+        if not timedelta(seconds=1) <= keys_max_age <= timedelta(days=1):
+            raise ConfigurationError("Set keys_max_age between one second and one day.")
         if not timedelta(0) < timeout <= timedelta(minutes=1):
             raise ConfigurationError("Set timeout above zero and to at most one minute.")
         self._issuer = require_issuer(issuer)

@@ -73,8 +73,10 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def resigned(token: str, key: SigningKey, *, typ: str = "at+jwt", **changes: Any) -> str:
-    """The token with other claims, signed by this key."""
-    payload = json.dumps({**claims_of(token), **changes}).encode()
+    """The token with other claims, or without those that are None, signed by this key."""
+    claims = {**claims_of(token), **changes}
+    left = {name: claim for name, claim in claims.items() if claim is not None}
+    payload = json.dumps(left).encode()
     return jws.sign(payload, key.material, kid=key.kid, typ=typ)
 
 
@@ -109,7 +111,9 @@ class Cast:
             "empty cookie": Case([cookie("web", "")], MALFORMED),
             "large cookie": Case([("Cookie", "a=" + "A" * 66_000)], "too_large"),
             "cookie twice": Case([cookie("web", web), cookie("web", web)], "malformed"),
-            "two clients": Case([cookie("web", web), cookie("spa", spa)], "malformed"),
+            "two clients": Case(
+                [cookie("web", web), cookie("spa", spa), cookie("spa_r", spa_handle)], "malformed"
+            ),
             "cookie's handle as bearer": Case([bearer(web)], MALFORMED, ends=True),
             "refresh cookie's as bearer": Case([bearer(spa_handle)], MALFORMED, ends=True),
             "refresh handle as bearer": Case([bearer(handle)], MALFORMED, ends=True),
@@ -157,7 +161,7 @@ class Cast:
             "from the future": case(MALFORMED, iat=second + 600, ends=True),
             "no such list": case(UNKNOWN, status=no_list, ends=True),
             "no such entry": case(UNKNOWN, status=far(token), ends=True),
-            "session that never was": case("", sid="A" * 22, status=None),
+            "no status": case(UNKNOWN, status=None, ends=True),
         }
 
     def gone(self) -> dict[str, Case]:

@@ -64,7 +64,8 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
     client_rows = ClientRows(store.rows, settings.lifetime)
     if settings.dev:
         for client in development_clients(settings.lifetime, settings.max_staleness):
-            await client_rows.add(client, at=clock.now(), own_lifetime=False)
+            if not await client_rows.add(client, at=clock.now(), own_lifetime=False):
+                await client_rows.set_max_staleness(client)
     clients = RegisteredClients(ClientRows(store.blocking().rows, settings.lifetime), clock)
     account_rows = AccountRows(store.rows)
     auth = Counterfoil(

@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from counterfoil.errors import ConfigurationError
+from counterfoil.issuer_url import LOOPBACK, require_issuer
 from counterfoil.lifetime import Lifetime
-from counterfoil.parts import LOOPBACK, require_issuer
 from counterfoil.server.proxies import trusted_networks
 
 if TYPE_CHECKING:
@@ -44,7 +49,15 @@ def read_span(value: object) -> object:
     raise ValueError("write a duration as seconds, or as 10s, 5m, 12h or 30d")
 
 
+def read_names(value: object) -> object:
+    """Several names: a list, or one text with commas between them."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
 Span = Annotated[timedelta, BeforeValidator(read_span)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_names)]
 
 
 class Settings(BaseSettings):
@@ -60,9 +73,9 @@ class Settings(BaseSettings):
     data: Path = Path("counterfoil-data")
     issuer: str = ""
     registration: Literal["open", "closed", ""] = ""
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Names = ()
     access_lifetime: Span = Lifetime().access
-    idle: Span = Lifetime().idle
+    idle: Span | None = None  # 7 days, or less where the absolute end comes sooner
     absolute: Span = Lifetime().absolute
     grace: Span = Lifetime().grace
     max_staleness: Span = timedelta(seconds=10)
@@ -71,7 +84,7 @@ class Settings(BaseSettings):
     @property
     def lifetime(self) -> Lifetime:
         return Lifetime(
-            idle=min(self.idle, self.absolute),
+            idle=self.idle or min(Lifetime().idle, self.absolute),
             absolute=self.absolute,
             access=self.access_lifetime,
             grace=self.grace,

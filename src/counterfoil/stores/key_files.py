@@ -15,6 +15,7 @@ import secrets
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from counterfoil.clock import SystemClock
@@ -25,7 +26,7 @@ from counterfoil.strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from os import PathLike
 
     from counterfoil.clock import Clock
     from counterfoil.keys import PublicKeySet
@@ -47,8 +48,13 @@ class KeyFiles:
     """
 
     def __init__(
-        self, folder: Path, *, clock: Clock | None = None, keys_max_age: timedelta = KEYS_MAX_AGE
+        self,
+        folder: str | PathLike[str],
+        *,
+        clock: Clock | None = None,
+        keys_max_age: timedelta = KEYS_MAX_AGE,
     ) -> None:
+        folder = Path(folder)
         self._folder = folder
         self._clock: Clock = clock or SystemClock()
         self._keys = _Watched(

@@ -67,6 +67,17 @@ class ClientRows:
 
         return await self.rows.transaction(add)
 
+    async def set_max_staleness(self, client: Client) -> None:
+        """Kept in the row, not only set: every process on this store promises by it."""
+
+        async def update(transaction: Transaction) -> None:
+            await transaction.run(
+                "UPDATE registered_clients SET max_staleness = ? WHERE client_id = ?",
+                (client.max_staleness // MICROSECOND, client.client_id),
+            )
+
+        await self.rows.transaction(update)
+
     def _client(self, row: Sequence[Any]) -> Client:
         (client_id, strategy, carrier, audience, algorithm, typ, staleness, *spans, manage) = row
         names = ("idle", "absolute", "access", "grace")

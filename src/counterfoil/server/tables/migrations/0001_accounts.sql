@@ -28,7 +28,7 @@ CREATE TABLE registered_clients (
     algorithm      TEXT NOT NULL,
     typ            TEXT NOT NULL,
     max_staleness  INTEGER NOT NULL,    -- microseconds, here and below
-    idle           INTEGER,             -- NULL: the server's default
+    idle           INTEGER,             -- NULL, here and below: the server's default
     absolute       INTEGER,
     access         INTEGER,
     grace          INTEGER,
