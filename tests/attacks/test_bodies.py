@@ -93,7 +93,7 @@ def test_a_body_past_the_limit_is_too_large(site: live.Site, size: int) -> None:
     for path in ("/v1/sessions", "/v1/session/refresh", "/v1/accounts"):
         answer = site.call("POST", path, PLAIN + padding, JSON)
         assert (answer.status, answer.code) == (413, "too_large")
-    chunk = b"%x\r\n%s\r\n" % (len(padding), padding)
+    chunk = b"%x\r\n%s\r\n" % (size, b" " * size)
     head = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     answer_raw = site.raw(head + b"Transfer-Encoding: chunked\r\n\r\n", chunk)
     assert answer_raw.startswith(b"HTTP/1.1 413")

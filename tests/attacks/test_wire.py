@@ -11,10 +11,12 @@ import live
 from counterfoil.server import wire
 from counterfoil.server.api import route
 
-HOST = b"Host: localhost\r\n"
+HOST = b"Host: localhost\r\nConnection: close\r\n"
+STAY = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 POST = b"POST /v1/sessions HTTP/1.1\r\n" + HOST + JSON
+POST_STAY = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\n" + JSON
 GET = b"GET /livez HTTP/1.1\r\n" + HOST
 END = b"\r\n"
 PIECE = b"a" * 65_536
@@ -50,7 +52,7 @@ def refusal(answer: bytes) -> tuple[int, bytes]:
         [POST + CHUNKED + END + b"zz\r\n"],
         [POST + CHUNKED + END + b"-1\r\n"],
         [POST + CHUNKED + END + b"ffffffffffffffffffff\r\n"],
-        [POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n" + END + b"{}"],
+        [POST_STAY + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n" + END + b"{}"],
         [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
         [b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03"],
         [b"\0" * 100],
@@ -98,9 +100,13 @@ def test_s17_a_trailer_is_no_header(site: live.Site) -> None:
 
 
 def test_requests_one_after_the_other_are_answered_in_order(site: live.Site) -> None:
-    """Pipelined: three requests at once, three answers; then one that is none closes the wire."""
-    answers = site.raw((GET + END) * 2 + b"GET /nothing HTTP/1.1\r\n" + HOST + END)
+    """Pipelined: three requests at once, three answers; what is none ends the wire after them."""
+    last = b"GET /nothing HTTP/1.1\r\n" + HOST + END
+    answers = site.raw(STAY * 2 + last)
     assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"404"]
+    answers = site.raw(STAY * 2 + b"\0" * 9)
+    assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200"]
+    assert answers.endswith(b'{"status":"alive"}')
 
 
 def test_an_upgrade_is_not_taken_and_not_minded(
@@ -108,7 +114,7 @@ def test_an_upgrade_is_not_taken_and_not_minded(
 ) -> None:
     """The request is answered as it is, and whatever follows on that wire is not."""
     for what in (b"websocket", b"h2c", b"TLS/1.0"):
-        asked = GET + b"Connection: Upgrade\r\nUpgrade: " + what + b"\r\n" + END
+        asked = STAY[:-2] + b"Connection: Upgrade\r\nUpgrade: " + what + b"\r\n" + END
         answer = site.raw(asked, GET + END)
         assert answer.startswith(b"HTTP/1.1 200")
         assert b"connection: close" in answer

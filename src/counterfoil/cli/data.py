@@ -95,7 +95,9 @@ def existing(place: Path | None) -> Settings:
 def remember(settings: Settings, issuer: str) -> None:
     """Notes how the data folder is served: a command beside it is not given the server's flags,
     and must name the same issuer and promise by the same lifetimes."""
-    spans = {name: getattr(settings, name).total_seconds() for name in SPANS}
+    life = settings.lifetime
+    values = (life.access, life.idle, life.absolute, life.grace, settings.max_staleness)
+    spans = {name: span.total_seconds() for name, span in zip(SPANS, values, strict=True)}
     note = settings.data / NOTE
     # By renaming: a command reads the old note or the new one.
     written = note.with_suffix(".new")

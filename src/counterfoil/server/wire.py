@@ -18,6 +18,7 @@ from counterfoil.integrations.problem import problem
 
 HEAD_LIMIT: Final = 128 * 1024
 HEAD_WITHIN: Final = 20.0  # seconds, from the connection or from the answer before
+LINGER: Final = 2.0  # seconds; to close while more arrives would throw the refusal away
 
 
 class Wire(HttpToolsProtocol):
@@ -25,9 +26,11 @@ class Wire(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.access_log = False  # addresses and queries may hold what was pasted there by mistake
         self._in_head = False
         self._size = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._refused = False
         self._refusal: CounterfoilError = Malformed("This is not HTTP/1.1.")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -39,10 +42,12 @@ class Wire(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         was_in_head = self._in_head
         super().data_received(data)
         # A field that does not end is told by no callback.
-        if was_in_head and self._in_head and not self.transport.is_closing():
+        if was_in_head and self._in_head and not self._refused:
             self._size += len(data)
             if self._size > HEAD_LIMIT:
                 self._refuse_head()
@@ -79,10 +84,19 @@ class Wire(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The refusal of what could not be parsed, unless an answer is already on its way."""
+        """The refusal of what could not be parsed; after the answers to what could."""
         del msg
+        self._refused = True
         under_way = self.cycle is not None and not self.cycle.response_complete
-        if not self.pipeline and not (under_way and self.cycle.response_started):
+        if under_way and not self.cycle.more_body:
+            self.cycle.keep_alive = False  # its answer is the last
+            return
+        if under_way:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.pipeline or (under_way and self.cycle.response_started):
+            self.transport.close()
+        else:
             status, headers, members = problem(self._refusal)
             body = json.dumps(members).encode()
             headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
@@ -90,7 +104,9 @@ class Wire(HttpToolsProtocol):
             headers += self.server_state.default_headers
             lines += [name + b": " + value for name, value in headers]
             self.transport.write(b"\r\n".join([*lines, b"", body]))
-        self.transport.close()
+            self.transport.write_eof()
+            self._stop_waiting()
+            self._deadline = self.loop.call_later(LINGER, self.transport.close)
 
     def _require_unambiguous(self) -> None:
         """RFC 9112 §3.2: one Host. And no upgrade where it would cost the body: llhttp skips it."""
