@@ -16,10 +16,12 @@ from datetime import UTC, datetime, timedelta
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import uvloop
+
 from counterfoil.client import Client
 from counterfoil.lifetime import Lifetime
 from counterfoil.server import logs
-from counterfoil.server.app import TABLES, compose
+from counterfoil.server.composition import TABLES, compose
 from counterfoil.server.passwords.hashing import CHEAPEST, PasswordHasher
 from counterfoil.server.serving import demo_account, listen, web_server
 from counterfoil.server.settings import Settings
@@ -28,10 +30,10 @@ from counterfoil.stores.migrations import migrate
 from counterfoil.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from counterfoil.server.app import Server
+    from counterfoil.server.composition import Server
 
 PASSWORD: Final = "otters juggle nine brass lanterns"
 WRONG: Final = "walruses knit seven paper anchors"
@@ -40,6 +42,7 @@ PATIENCE: Final = 60.0  # seconds; how long anything here may take before it cou
 SECOND: Final = timedelta(seconds=1)
 
 BRIEF: Final = Lifetime(grace=SECOND)
+FLEETING: Final = Lifetime(idle=2 * SECOND, absolute=4 * SECOND, access=SECOND)
 HASTY: Final = Lifetime(access=2 * SECOND)
 # Beside the three of a fresh development server.
 MORE_CLIENTS: Final = (
@@ -51,6 +54,7 @@ MORE_CLIENTS: Final = (
     Client(client_id="brief-web", strategy="session", carrier="cookie", lifetime=BRIEF),
     Client(client_id="hasty", strategy="jwt", lifetime=HASTY),
     Client(client_id="hasty-spa", strategy="hybrid", carrier="cookie", lifetime=HASTY),
+    Client(client_id="fleeting", strategy="session", carrier="cookie", lifetime=FLEETING),
     Client(client_id="rsa", strategy="jwt", algorithm="RS256", typ="JWT"),
 )
 
@@ -248,6 +252,12 @@ async def made(
     return server, await demo_account(server) if settings.dev else None
 
 
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """On the loop that `counterfoil serve` takes."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
 async def in_this_process(settings: dict[str, Any], *, cheap: bool) -> None:
     """What a process of its own runs; tells on standard output where it listens."""
     chosen = Settings(**settings)
@@ -281,7 +291,7 @@ def serving(data: Path, *, hasher: PasswordHasher | None = None, **settings: Any
         stop.append(lambda: setattr(web, "should_exit", True))
         await web.serve(sockets=sockets)
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="live server")
+    thread = threading.Thread(target=lambda: run(serve()), name="live server")
     thread.start()
     try:
         assert started.wait(PATIENCE), "the server did not start"
@@ -321,4 +331,4 @@ def until(holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
 
 if __name__ == "__main__":
     sent = json.loads(sys.argv[1])
-    asyncio.run(in_this_process(sent, cheap=sent.pop("cheap")))
+    run(in_this_process(sent, cheap=sent.pop("cheap")))

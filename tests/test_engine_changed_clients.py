@@ -20,7 +20,19 @@ from counterfoil.errors import (
     WrongAudience,
 )
 from counterfoil.testing.clock import FrozenClock
-from scenes import API, ISSUER, KEYS, PARTNER, PHONE, SECOND, START, credential, handle, scene
+from scenes import (
+    API,
+    ISSUER,
+    KEYS,
+    PARTNER,
+    PHONE,
+    SECOND,
+    START,
+    credential,
+    handle,
+    scene,
+    with_lifetime,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +101,28 @@ async def test_a_token_that_names_a_status_is_never_passed_without_it() -> None:
             assert (await changed.check(opened)).subject == "ann"
             with pytest.raises(SessionRevoked):
                 await changed.check(ended)
+
+
+async def test_no_token_outlives_the_list_that_it_names() -> None:
+    """Lists that were announced under a shorter access lifetime are dropped as they said; and a
+    repeated refresh does not go by what a longer token of old was good for."""
+    two_hours = timedelta(hours=2)
+    long = with_lifetime(client("hybrid"), access=two_hours)
+    plain = with_lifetime(client("jwt"), access=two_hours)
+    with (
+        scene(client("hybrid")) as s,
+        scene(long, store=s.store, clock=s.clock) as longer,
+        scene(plain, store=s.store, clock=s.clock) as jwt,
+    ):
+        await s.open("bob", "app")
+        s.advance(timedelta(minutes=59, seconds=59))
+        of_list = await longer.open("ann", "app")
+        assert of_list.credential.expires_at <= of_list.session.indices[-1].until
+        opened = await jwt.open("ann", "app")
+        await s.refresh(opened)
+        s.advance(9 * SECOND)
+        again = await s.refresh(opened)
+        assert again.credential.expires_at <= again.session.indices[-1].until
 
 
 async def test_a_token_naming_a_list_of_another_issuer_is_refused() -> None:

@@ -125,7 +125,7 @@ class Checking:
             facts = replace(facts, auth_time=session.created_at)
         if session.touch_due(now=now):
             await self.parts.store.touch(session.id, now)
-        return Verified(facts, now)
+        return Verified(facts, began)
 
     def _was_cut_off(self, handle: Handle, session: Session) -> bool:
         """Whether a step-up came since: requests that were under way with the handle from before

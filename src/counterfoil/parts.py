@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
@@ -14,6 +15,7 @@ from counterfoil.errors import (
     ConfigurationError,
     CredentialMalformed,
     SessionUnknown,
+    Unavailable,
 )
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.issuer_url import require_issuer
@@ -98,7 +100,9 @@ class Parts:
         """Commits; what it changed is in this process's mirror before it is acknowledged."""
         done = await self.store.commit(commit)
         if done and commit.changes and self.feed is not None:
-            self.feed.catch_up()
+            # Durable all the same; a mirror that cannot read on refuses once it is too old.
+            with suppress(Unavailable):
+                self.feed.catch_up()
         return done
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import live
+from counterfoil.server import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,3 +137,25 @@ def test_what_nobody_foresaw_is_told_by_its_kind_alone(
     ours = [record for record in caplog.records if record.name.startswith("counterfoil")]
     assert [record.getMessage() for record in ours] == ["POST /v1/sessions failed: RuntimeError"]
     assert site.call("GET", "/livez").status == 200
+
+
+def test_a_traceback_is_logged_by_its_kind_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Servers log what an application raised; as this one formats it, no message is left."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    levels = {name: logging.getLogger(name).level for name in ("uvicorn", "asyncio")}
+    try:
+        logs.configure("debug")
+        raised = RuntimeError(live.PASSWORD)
+        for name in ("uvicorn.error", "counterfoil.server"):
+            logging.getLogger(name).error("it failed", exc_info=raised)
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+    told = capsys.readouterr().err
+    assert told.count("RuntimeError") == 2
+    assert live.PASSWORD not in told
+    assert "Traceback" not in told

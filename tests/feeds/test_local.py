@@ -171,6 +171,21 @@ async def test_without_its_store_a_check_goes_on_for_max_staleness_and_then_refu
         await s.check(opened)
 
 
+async def test_what_is_durable_is_acknowledged_though_the_feed_cannot_be_read() -> None:
+    """The revocation stands, so "try again" would be wrong; and this process, like any other,
+    refuses after max_staleness at the latest."""
+    store = Trouble()
+    with scene(API, store=store) as s:
+        opened = await s.open()
+        await s.check(opened)
+        store.trouble = StoreUnavailable()
+        done = await s.auth.revoke(opened.session.id)
+        assert (done.count, done.effective_within) == (1, 10 * SECOND)
+        s.clock.advance(done.effective_within)
+        with pytest.raises(StatusStale):
+            await s.check(opened)
+
+
 async def test_the_wall_clock_does_not_count_for_the_age() -> None:
     """Set ahead or back by years, what was read two seconds ago is two seconds old."""
     store = Trouble()

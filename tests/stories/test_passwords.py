@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,19 @@ def test_guesses_sent_at_once_gain_nothing(site: live.Site) -> None:
         codes = sorted(each.code for each in answers)
     assert codes == ["sign_in_refused"] * 5 + ["too_many_attempts"] * 15
     assert person.try_sign_in().code == "too_many_attempts"
+
+
+def test_who_waits_as_long_as_they_were_told_is_let_in(site: live.Site) -> None:
+    """Five wrong ones, then Retry-After seconds, then the right one; and the count begins anew."""
+    person = site.person()
+    for _ in range(5):
+        person.try_sign_in(password=live.WRONG)
+    answer = person.try_sign_in()
+    assert answer.code == "too_many_attempts"
+    assert answer.header("retry-after") == "2", "the early one counts too"
+    time.sleep(2)
+    assert person.try_sign_in().status == 201
+    assert person.try_sign_in(password=live.WRONG).code == "sign_in_refused"
 
 
 def test_an_unknown_account_is_locked_like_a_known_one(tmp_path: Path) -> None:

@@ -148,6 +148,25 @@ def test_a_token_that_nothing_can_call_back_dies_when_the_answer_said(tmp_path: 
         assert device.refresh().code == "session_revoked"
 
 
+def test_an_unused_session_expires_and_a_used_one_goes_on_to_its_absolute_end(
+    site: live.Site,
+) -> None:
+    """Use moves the idle end, nothing moves the absolute one; an expired session is listed no more
+    and cannot be renewed."""
+    person = site.person()
+    unused, used = person.sign_in("fleeting"), person.sign_in("fleeting")
+    began = time.monotonic()
+    while time.monotonic() < began + 2.5:
+        assert used.who().status == 200
+        time.sleep(0.2)
+    assert [unused.who().code, unused.refresh().code] == ["session_expired"] * 2
+    assert used.refresh().status == 200
+    listed = person.sign_in("api").call("GET", "/v1/sessions").json["sessions"]
+    assert [each["id"] for each in listed[1:]] == [used.session_id]
+    time.sleep(max(0.0, began + 4 - time.monotonic()))
+    assert [used.who().code, used.refresh().code] == ["session_expired"] * 2
+
+
 @pytest.mark.parametrize("client_id", STRATEGY)
 def test_signing_out_twice_says_that_nothing_was_left_to_do(
     site: live.Site, client_id: str

@@ -1,8 +1,4 @@
-"""The data folder of a server, opened beside it: what the commands work on.
-
-Composed here and not by `server.app`, which brings the HTTP framework: a command would take twice
-as long to start.
-"""
+"""The data folder of a server, opened beside it: what the commands work on."""
 
 from __future__ import annotations
 
@@ -14,21 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from counterfoil.clock import Clock, SystemClock
+from counterfoil.clock import Clock
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError, Malformed, NotFound
-from counterfoil.server.accounts import Accounts, canonicalised, claims_of
-from counterfoil.server.clients import RegisteredClients
-from counterfoil.server.passwords.hashing import PasswordHasher
+from counterfoil.server.accounts import Accounts, canonicalised
+from counterfoil.server.composition import compose
 from counterfoil.server.settings import Settings, load
-from counterfoil.server.tables.accounts import Account, AccountRows
-from counterfoil.server.tables.attempts import Attempts
+from counterfoil.server.tables.accounts import Account
 from counterfoil.server.tables.clients import ClientRows
-from counterfoil.stores.migrations import migrate
-from counterfoil.stores.sqlite import SqliteStore
 
-TABLES: Final = "counterfoil.server.tables.migrations"
-UNSERVED: Final = "http://localhost:8000"  # nothing was issued yet by a server that never ran
 NOTE: Final = "served.json"
 SPANS: Final = ("access_lifetime", "idle", "absolute", "grace", "max_staleness")
 T = TypeVar("T")
@@ -121,23 +111,5 @@ def _as_served(settings: Settings) -> Settings:
 
 
 async def _open(settings: Settings) -> DataFolder:
-    clock = SystemClock()
-    store = SqliteStore(settings.database)
-    await migrate(store.rows, component="server", package=TABLES)
-    rows = AccountRows(store.rows)
-    clients = ClientRows(store.blocking().rows, settings.lifetime)
-    auth = Counterfoil(
-        issuer=settings.issuer or UNSERVED,
-        store=store,
-        clients=RegisteredClients(clients, clock),
-        claims=lambda subject: claims_of(rows, subject),
-        clock=clock,
-    )
-
-    def secret() -> bytes:
-        secrets = auth.keys.handle_secrets()
-        return secrets.versions[secrets.current]
-
-    attempts = Attempts(store.rows, secret)
-    accounts = Accounts(rows, attempts, PasswordHasher(), auth, clock)
-    return DataFolder(settings, auth, accounts, clients, clock)
+    server = await compose(settings)
+    return DataFolder(settings, server.auth, server.accounts, server.client_rows, server.auth.clock)

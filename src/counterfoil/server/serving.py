@@ -14,7 +14,8 @@ import uvicorn
 
 from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
 from counterfoil.server import logs
-from counterfoil.server.app import Server, application, compose
+from counterfoil.server.app import application
+from counterfoil.server.composition import Server, compose
 from counterfoil.server.settings import Settings
 from counterfoil.server.wire import Wire
 

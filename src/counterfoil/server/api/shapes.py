@@ -26,6 +26,8 @@ Moment = Annotated[
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Identifier = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
+Role = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]
+
 
 class Sent(BaseModel):
     """A body; unknown members are refused."""
@@ -70,7 +72,7 @@ class AccountChange(Sent):
         }
     )
 
-    roles: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] | None = None
+    roles: Annotated[list[Role], Field(max_length=64)] | None = None
     state: Literal["active", "suspended"] | None = None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from counterfoil.errors import TooManyAttempts
 from counterfoil.server.tables.accounts import moment, stamp
 from counterfoil.server.throttle import (
     PER_ACCOUNT,
@@ -80,7 +81,12 @@ class Attempts:
 
     async def _count(self, key: str, rule: ThrottleRule, now: datetime) -> None:
         before = await self._change(key, lambda count: rule.after_attempt(count, now=now))
-        rule.require_allowed(before, now=now)
+        try:
+            rule.require_allowed(before, now=now)
+        except TooManyAttempts:
+            # It may count although it came too early. Who waits as they are told must be let in.
+            rule.require_allowed(rule.after_attempt(before, now=now), now=now)
+            raise
 
     async def _change(
         self, key: str, change: Callable[[FailureCount], FailureCount]
