@@ -7,7 +7,7 @@ import math
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.claims import LARGEST, normalised, require_roles, require_subject
@@ -103,6 +103,7 @@ def test_whatever_no_token_could_carry_is_the_sources_fault(answer: Any) -> None
     assert len(str(refused.value)) < 200
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=8).filter(lambda name: name not in RESERVED and name != "roles"),

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil import handle as handles
@@ -31,6 +31,7 @@ def changed(text: str, place: int, mask: int = 1) -> str:
     return "cf_" + urlsafe_b64encode(data).decode()
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=16, max_size=16),
     st.binary(min_size=16, max_size=16),

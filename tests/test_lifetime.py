@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.errors import ConfigurationError
@@ -97,6 +97,7 @@ def test_the_later_of_nothing_and_a_moment_is_the_moment() -> None:
     assert latest(NOW, NOW - SECOND) == NOW
 
 
+@settings(deadline=None)
 @given(st.timedeltas(SECOND, timedelta(days=2)), st.floats(0, 1))
 def test_jitter_only_shortens_and_by_at_most_a_tenth(access: timedelta, share: float) -> None:
     """A token is never good for longer than was said; and ends with a whole second, as `exp`."""
@@ -106,6 +107,7 @@ def test_jitter_only_shortens_and_by_at_most_a_tenth(access: timedelta, share: f
     assert end > NOW + access * (1 - JITTER) - 2 * SECOND
 
 
+@settings(deadline=None)
 @given(spans)
 def test_a_promise_in_whole_seconds_is_rounded_up(span: timedelta) -> None:
     """What is promised over HTTP is never shorter than the truth, and less than a second longer."""

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.errors import Malformed
@@ -74,6 +74,7 @@ def test_the_drafts_twelve_entries_are_packed_as_published() -> None:
     assert tuple(published[n] for n in range(len(statuses))) == statuses
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=70))
 def test_what_is_packed_unpacks_again(statuses: list[int]) -> None:
     """Whatever the statuses and however many, also where the last byte is not full."""
@@ -177,6 +178,7 @@ def test_a_clock_that_went_back_reopens_no_list() -> None:
     assert plan.chosen not in (first, following)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 64)), max_size=40))
 def test_what_is_chosen_is_issuing_and_has_room(steps: list[tuple[int, int]]) -> None:
     """However time goes and however fast indices are taken."""

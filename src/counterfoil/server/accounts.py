@@ -6,6 +6,7 @@ import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.claims import require_roles
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from counterfoil.server.tables.attempts import Attempts
     from counterfoil.subject import SubjectState
 
+# Anybody may register as often as they like, where that is open; the rest of the queue is for those
+# who have an account.
+MOST_REGISTERING: Final = 16
+RETRY_AFTER: Final = timedelta(seconds=5)
+
 # Visible ASCII alone: identifiers that only look alike, or that change when their case is folded,
 # are how one person is let into the account of another (CVE-2019-19844).
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -63,9 +69,11 @@ class Accounts:
     async def register(
         self, identifier: str, password: str, *, roles: Sequence[str] = ()
     ) -> Account:
-        """A new account. Raises `Malformed`, `PasswordRefused`, `IdentifierTaken`."""
+        """A new account. Raises `Malformed`, `PasswordRefused`, `IdentifierTaken`, `Overloaded`."""
         canonical = canonicalised(identifier)
         require_acceptable(password, identifier=canonical)
+        if self.hasher.waiting >= MOST_REGISTERING:
+            raise Overloaded("Too many register at once.", retry_after=RETRY_AFTER)
         account = Account(
             subject=secrets.token_urlsafe(16),
             identifier=identifier,

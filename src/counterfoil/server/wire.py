@@ -98,7 +98,7 @@ class Wire(HttpToolsProtocol):
             self.transport.close()
         else:
             status, headers, members = problem(self._refusal)
-            body = json.dumps(members).encode()
+            body = json.dumps(members, separators=(",", ":")).encode()
             headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
             lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
             headers += self.server_state.default_headers
