@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from counterfoil import handle as handles
 from counterfoil import refresh as rules
 from counterfoil.credential import Presented, Verified
-from counterfoil.errors import CredentialMalformed, RefreshReused, SessionUnknown, WrongAudience
+from counterfoil.errors import (
+    CredentialMalformed,
+    RefreshReused,
+    SessionUnknown,
+    Unavailable,
+    WrongAudience,
+)
 from counterfoil.events import Event
 from counterfoil.refresh import Standing
 from counterfoil.status_mirror import ListUnknown
@@ -50,7 +57,9 @@ class Checking:
         feed = self.parts.feed
         if feed is None:
             return self._check_token(presented, audience)
-        feed.ensure()
+        with suppress(Unavailable):
+            # A mirror that could not be filled refuses what needs it; a plain JWT does not.
+            feed.ensure()
         try:
             return self._check_token(presented, audience)
         except ListUnknown:

@@ -90,6 +90,7 @@ class Unstored:
                 headers = MutableHeaders(raw=message["headers"])
                 headers["cache-control"] = "no-store"
                 headers["vary"] = "Cookie, Authorization"
+                headers["x-content-type-options"] = "nosniff"
                 message["headers"] = headers.raw
             await send(message)
 

@@ -20,6 +20,7 @@ from counterfoil.errors import (
     Malformed,
     NotFound,
     RefreshUnknown,
+    Unavailable,
 )
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import (
@@ -185,8 +186,9 @@ async def end_all(
 
 
 async def _end_former(request: Request, client: Client, parts: Context) -> None:
-    """Ends the session whose cookie this sign-in replaces (ASVS 7.2.4)."""
-    with suppress(AuthError):
+    """Ends the session whose cookie this sign-in replaces (ASVS 7.2.4), if that can be done now:
+    the new one is open already, and its credential must reach the client."""
+    with suppress(AuthError, Unavailable):
         former = parts.cookies.refresh_handle(request.headers.raw, client_id=client.client_id)
         if former is not None:
             await parts.auth.revoke_presented(former)

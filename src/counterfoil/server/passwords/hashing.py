@@ -36,7 +36,7 @@ __all__ = [
 
 LONGEST: Final = 256  # characters, so 1024 bytes of UTF-8
 
-_NICER: Final = 10
+_NICER: Final = 5
 _NICEST: Final = 19
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
