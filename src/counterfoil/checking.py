@@ -16,7 +16,7 @@ from counterfoil.errors import (
     Unavailable,
     WrongAudience,
 )
-from counterfoil.events import Event
+from counterfoil.events import of_session
 from counterfoil.refresh import Standing
 from counterfoil.status_mirror import ListUnknown
 from counterfoil.strategies import session as plain
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from counterfoil.client import Client
     from counterfoil.ending import Ending
+    from counterfoil.events import Event
     from counterfoil.handle import Handle
     from counterfoil.parts import Parts
     from counterfoil.ports import Found
@@ -144,11 +145,5 @@ class Checking:
 
 def repeated(session: Session, handle: Handle, now: datetime) -> Event:
     """The trail's line for a spent handle that was used within its grace."""
-    return Event(
-        kind="refresh_repeated",
-        at=now,
-        subject=session.subject,
-        session_id=session.id,
-        client_id=session.client_id,
-        detail={"generation": handle.generation, "current": session.generation},
-    )
+    detail = {"generation": handle.generation, "current": session.generation}
+    return of_session("refresh_repeated", session, now, detail)

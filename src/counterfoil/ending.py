@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.errors import ClientUnknown, NotFound, Overloaded
-from counterfoil.events import Event
+from counterfoil.events import Event, of_session
 from counterfoil.issuing import lags, longest_lags
 from counterfoil.lifetime import NOTHING
 from counterfoil.outcome import Changed, Revoked
@@ -57,7 +57,7 @@ class Ending:
                 sessions=(after,),
                 subjects=(subject,),
                 changes=tuple(changes_between(found, (after, subject), now=now)),
-                events=(_ended(after, kind, now, {"because": because, **(detail or {})}),),
+                events=(of_session(kind, after, now, {"because": because, **(detail or {})}),),
             )
             if await self.parts.commit(commit):
                 if before.is_live(now=now):
@@ -160,7 +160,7 @@ class Ending:
             was, becomes = states[before.subject], moved[before.subject]
             changes.extend(changes_between((before, was), (session, becomes), now=now))
             after.append(session)
-        events = tuple(_ended(s, "session_revoked", now, {"because": because}) for s in after)
+        events = tuple(of_session("session_revoked", s, now, {"because": because}) for s in after)
         commit = Commit(
             sessions=tuple(after),
             subjects=tuple(moved.values()),
@@ -184,15 +184,4 @@ def _revoked(
 ) -> Revoked:
     return Revoked(
         count=count, effective_within=within[0], elsewhere_within=within[1], ended_at=ended_at
-    )
-
-
-def _ended(session: Session, kind: EventKind, now: datetime, detail: dict[str, Any]) -> Event:
-    return Event(
-        kind=kind,
-        at=now,
-        subject=session.subject,
-        session_id=session.id,
-        client_id=session.client_id,
-        detail=detail,
     )

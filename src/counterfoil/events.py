@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from counterfoil.session import Session
+
 EventKind = Literal[
     "session_opened",
     "session_refreshed",
@@ -38,3 +40,17 @@ class Event:
     session_id: str | None = None
     client_id: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of_session(
+    kind: EventKind, session: Session, now: datetime, detail: Mapping[str, Any]
+) -> Event:
+    """What happened to a session."""
+    return Event(
+        kind=kind,
+        at=now,
+        subject=session.subject,
+        session_id=session.id,
+        client_id=session.client_id,
+        detail=detail,
+    )

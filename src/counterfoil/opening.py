@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from counterfoil import handle as handles
 from counterfoil import refresh as rules
@@ -17,7 +17,7 @@ from counterfoil.errors import (
     SignInRefused,
     SubjectSuspended,
 )
-from counterfoil.events import Event
+from counterfoil.events import of_session
 from counterfoil.parts import ATTEMPTS
 from counterfoil.ports import Commit
 from counterfoil.refresh import Standing
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from counterfoil.checking import Checking, Stand
     from counterfoil.client import Client
     from counterfoil.credential import Presented
-    from counterfoil.events import EventKind
+    from counterfoil.events import Event
     from counterfoil.handle import Handle
     from counterfoil.issuing import Furnished
     from counterfoil.outcome import Opened
@@ -76,7 +76,7 @@ class Opening:
                 sessions=(furnished.session,),
                 subjects=(state.moved(),),
                 unchanged=(kept_client,),
-                events=(_event("session_opened", session, now, {"device": device}),),
+                events=(of_session("session_opened", session, now, {"device": device}),),
             )
             if await self.parts.commit(commit):
                 return self.parts.pen.write(furnished, client, handle, now=now)
@@ -120,7 +120,9 @@ class Opening:
             )
             renewed = session.rotated(handle, now=now).stepped_up(now=now)
             furnished = await self._furnished(renewed, found, client, now)
-            event = _event("session_stepped_up", session, now, {"generation": handle.generation})
+            event = of_session(
+                "session_stepped_up", session, now, {"generation": handle.generation}
+            )
             if await self._take(client, found, furnished, event, now):
                 return self.parts.pen.write(furnished, client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
@@ -139,7 +141,7 @@ class Opening:
         successor = handles.succeed(handle, secrets=self.parts.secrets())
         furnished = await self._furnished(session.rotated(successor, now=now), found, client, now)
         detail = {"generation": successor.generation}
-        return successor, furnished, _event("session_refreshed", session, now, detail)
+        return successor, furnished, of_session("session_refreshed", session, now, detail)
 
     async def _again(self, stand: Stand, now: datetime) -> Opened | None:
         """The answer to a spent handle where nothing has moved since: 49 of 50 parallel refreshes
@@ -218,14 +220,3 @@ class Opening:
         room = rules.has_room(session, kept=sessions.SPENT_KEPT, grace=grace, now=now)
         if session.generation >= handles.LAST_GENERATION or not room:
             raise Overloaded("This session is refreshed too often.", retry_after=grace)
-
-
-def _event(kind: EventKind, session: Session, now: datetime, detail: dict[str, Any]) -> Event:
-    return Event(
-        kind=kind,
-        at=now,
-        subject=session.subject,
-        session_id=session.id,
-        client_id=session.client_id,
-        detail=detail,
-    )
