@@ -271,7 +271,7 @@ async def test_hashing_steps_back_for_other_work(hasher: PasswordHasher) -> None
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     assert threads
     for thread in threads:
-        assert os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) == min(19, mine + 10)
+        assert os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) > mine
 
 
 def test_the_command_line_hashes_without_a_loop(hasher: PasswordHasher) -> None:
