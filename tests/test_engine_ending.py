@@ -146,13 +146,13 @@ async def test_any_handle_of_the_family_signs_out_also_as_bearer(client_id: str)
 
 
 async def test_signing_out_with_anothers_cookie_does_nothing() -> None:
-    """Nor with a cookie client's token as bearer."""
+    """Nor with a cookie client's token as bearer. A plain text was taken out by the application."""
     with scene() as s:
         web, spa = await s.open("ann", "web"), await s.open("ann", "spa")
         with pytest.raises(SessionUnknown):
             await s.auth.revoke_presented(Presented(handle(web).text, "cookie", "spa"))
         with pytest.raises(CredentialMalformed):
-            await s.auth.revoke_presented(credential(spa).text)
+            await s.auth.revoke_presented(Presented(credential(spa).text, "bearer"))
         with pytest.raises(SessionUnknown):
             await s.auth.revoke_presented("cf_" + "A" * 60)
         assert len(await s.auth.sessions("ann")) == 2

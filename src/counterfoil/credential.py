@@ -32,11 +32,12 @@ class Credential:
 class Presented:
     """A credential's text as it arrived, unchecked, with the carrier that brought it.
 
+    carrier: None where an application took the text out itself, and vouches for the way it came.
     client_id: the client whose cookie it was; None for a bearer header, which names none.
     """
 
     text: str = field(repr=False)
-    carrier: Literal["cookie", "bearer"] = "bearer"
+    carrier: Literal["cookie", "bearer"] | None = "bearer"
     client_id: str | None = None
 
 

@@ -248,4 +248,4 @@ def _own_copy(session: Session) -> Session:
 
 
 def _presented(presented: str | Presented) -> Presented:
-    return Presented(presented) if isinstance(presented, str) else presented
+    return Presented(presented, None) if isinstance(presented, str) else presented

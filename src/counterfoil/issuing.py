@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.credential import Credential
+from counterfoil.errors import SessionExpired
 from counterfoil.handle import new_session_id
 from counterfoil.lifetime import access_end, earliest, has_passed, remaining, whole_second
 from counterfoil.outcome import Opened
@@ -52,6 +53,8 @@ class Pen:
         share = self.entropy(1)[0] / 255
         until = access_end(client.lifetime.access, now=now, share=share)
         until = earliest(until, whole_second(session.expires_at))
+        if has_passed(until, now=now):
+            raise SessionExpired  # within this second: a token would be dead on arrival
         if client.strategy == "jwt" or self.store is None:
             return Furnished(session.with_access(until), until)
         index = await self._index(session, self.store, now=now)

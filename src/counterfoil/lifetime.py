@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from counterfoil.errors import ConfigurationError
 
 NOTHING = timedelta(0)
+GRACE_OF_ACCESS = 60  # a record remembers that many rotations, with a few to spare
 JITTER = (
     0.10  # access lifetimes are shortened by up to this share: refreshes must not march in step
 )
@@ -38,6 +39,8 @@ class Lifetime:
                 raise ConfigurationError(f"Set {name} to at least one second.")
         if not NOTHING <= self.grace <= timedelta(minutes=5):
             raise ConfigurationError("Set grace between 0 and 300 seconds.")
+        if self.grace > self.access * GRACE_OF_ACCESS:
+            raise ConfigurationError(f"Set grace to at most {GRACE_OF_ACCESS} times access.")
         if self.idle > self.absolute:
             raise ConfigurationError("Set idle no longer than absolute.")
         if self.access > self.idle:

@@ -58,9 +58,11 @@ class Opening:
         if self.parts.kept is None:
             return await self._open_unkept(subject, client, device, claims)
         store = self.parts.store
+        kept_client = await store.client(client.client_id)
         for _ in range(ATTEMPTS):
             now = self.parts.clock.now()
-            kept_client = await store.client(client.client_id)
+            if kept_client != await store.client(client.client_id):
+                raise SignInRefused("Sessions of this client were ended while this one began.")
             state = await store.subject(subject)
             expected = expected or state
             if state.is_suspended:

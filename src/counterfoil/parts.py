@@ -85,7 +85,7 @@ class Parts:
         client = self.clients.get(session.client_id)
         if client is None or presented.client_id not in (None, client.client_id):
             raise SessionUnknown("This session is of another client.")
-        if presented.carrier != client.carrier and not any_bearer:
+        if presented.carrier not in (None, client.carrier) and not any_bearer:
             raise CredentialMalformed(f"Credentials of this client travel by {client.carrier}.")
         return client
 

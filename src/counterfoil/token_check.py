@@ -127,5 +127,6 @@ class TokenCheck:
 
 
 def _require_own_carrier(presented: Presented, client: Client) -> None:
-    if presented.carrier != client.carrier or presented.client_id not in (None, client.client_id):
+    wrong_way = presented.carrier not in (None, client.carrier)
+    if wrong_way or presented.client_id not in (None, client.client_id):
         raise CredentialMalformed(f"Credentials of this client travel by {client.carrier}.")
