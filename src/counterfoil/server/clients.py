@@ -37,7 +37,8 @@ def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[C
 
 
 class RegisteredClients(Mapping[str, Client]):
-    """By client_id; follows the table at most every second. `rows` must never suspend."""
+    """By client_id; follows the table every second, and at once when asked for one it does not
+    know. `rows` must never suspend."""
 
     def __init__(self, rows: ClientRows, clock: Clock) -> None:
         self._rows = rows
@@ -48,7 +49,8 @@ class RegisteredClients(Mapping[str, Client]):
         self._current()
 
     def __getitem__(self, client_id: str) -> Client:
-        return self._current()[client_id]
+        found = self._current().get(client_id)
+        return found if found is not None else self._current(every=0.0)[client_id]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._current())
@@ -56,13 +58,14 @@ class RegisteredClients(Mapping[str, Client]):
     def __len__(self) -> int:
         return len(self._current())
 
-    def _current(self) -> dict[str, Client]:
+    def _current(self, *, every: float = EVERY) -> dict[str, Client]:
         uptime = self._clock.uptime()
-        if uptime - self._read_at >= EVERY:
+        if uptime - self._read_at >= every:
             # Clients are configuration: those known go on being known while the store is away.
             with suppress(Unavailable):
                 clients = drive(self._rows.clients())
-                self.version += clients != self._clients
-                self._clients = clients
+                if clients != self._clients:
+                    self._clients = clients
+                    self.version += 1
             self._read_at = uptime
         return self._clients
