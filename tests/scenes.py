@@ -168,12 +168,16 @@ class Waiting:
         method = getattr(self._store, name)
 
         async def waiting(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.sleep(0)
+            await self.pause()
             answer = await method(*args, **kwargs)
-            await asyncio.sleep(0)
+            await self.pause()
             return answer
 
         return method if name == "default_keys" else waiting
+
+    async def pause(self) -> None:
+        """The turn of another task."""
+        await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Closed without waiting, as a scene's end does not run in a loop."""

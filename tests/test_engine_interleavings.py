@@ -18,7 +18,7 @@ from counterfoil.drive import drive
 from counterfoil.errors import AuthError, CounterfoilError, Overloaded, RefreshUnknown
 from counterfoil.status_change import status_of
 from counterfoil.status_mirror import StatusMirror
-from scenes import EVERY_ID, KEYS, Roles, Scene, credential, handle, scene
+from scenes import EVERY_ID, KEYS, Roles, Scene, Waiting, credential, handle, scene
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
@@ -35,30 +35,11 @@ class Pause:
         yield
 
 
-class Pausing:
-    """A store that pauses before and after every call."""
+class Pausing(Waiting):
+    """A store that gives the turn back to the scheduler before and after every call."""
 
-    suspends = True
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def blocking(self) -> MemoryStore:
-        return self._store
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def pausing(*args: Any, **kwargs: Any) -> Any:
-            await Pause()
-            answer = await method(*args, **kwargs)
-            await Pause()
-            return answer
-
-        return pausing
-
-    async def close(self) -> None:
-        """A scene's end is not scheduled."""
+    async def pause(self) -> None:
+        await Pause()
 
 
 @dataclass

@@ -56,7 +56,6 @@ JOSE_LOCK: Final = {
         "": {"dependencies": {"jose": JOSE}},
         "node_modules/jose": {
             "version": JOSE,
-            "resolved": f"https://registry.npmjs.org/jose/-/jose-{JOSE}.tgz",
             "integrity": JOSE_DIGEST,
         },
     },

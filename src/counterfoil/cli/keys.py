@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -18,9 +18,9 @@ from counterfoil.cli.output import say, tell, tell_json, tell_table
 from counterfoil.cli.words import relative
 from counterfoil.client import Algorithm
 from counterfoil.errors import ConfigurationError, NotFound
-from counterfoil.events import Event
 from counterfoil.keys import KeyDescription, SigningKeySet
 from counterfoil.lifetime import has_passed, seconds_up
+from counterfoil.server import key_changes
 
 commands = typer.Typer(help="Signing keys; a change holds for a running server at once.")
 
@@ -49,10 +49,7 @@ def rotate(algorithm: Alg, *, data: Data = None, as_json: AsJson = False) -> Non
     _require_owner(existing(data).data)
 
     async def work(folder: DataFolder) -> tuple[SigningKeySet, datetime]:
-        now = folder.clock.now()
-        keys = folder.auth.keys.update(lambda keys: keys.rotate(algorithm, now=now))
-        await _note(folder, "key_rotated", now, algorithm=algorithm)
-        return keys, now
+        return await key_changes.rotate(folder.auth, algorithm), folder.clock.now()
 
     keys, now = at(data, work)
     if not as_json:
@@ -84,10 +81,7 @@ def distrust(kid: Kid, *, yes: Yes = False, data: Data = None, as_json: AsJson =
     _require_consent(found, yes=yes)
 
     async def work(folder: DataFolder) -> tuple[SigningKeySet, datetime]:
-        now = folder.clock.now()
-        keys = folder.auth.keys.update(lambda keys: keys.distrust(kid, now=now))
-        await _note(folder, "key_distrusted", now, kid=kid)
-        return keys, now
+        return await key_changes.distrust(folder.auth, kid), folder.clock.now()
 
     keys, now = at(data, work)
     if not as_json:
@@ -125,10 +119,6 @@ def _require_owner(data: Path) -> None:
 
 def _is_named(uid: int) -> bool:
     return any(entry.pw_uid == uid for entry in pwd.getpwall())
-
-
-async def _note(folder: DataFolder, kind: Any, now: datetime, **detail: str) -> None:
-    await folder.auth.store.note(Event(kind=kind, at=now, detail=detail))
 
 
 def _tell(keys: SigningKeySet, now: datetime, *, as_json: bool) -> None:

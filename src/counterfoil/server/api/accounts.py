@@ -44,5 +44,5 @@ async def change_password(
     )
     if given.carrier == "cookie":
         opened = await parts.auth.step_up(given)
-        carry(response, opened, parts.clients[manager.client_id], parts)
+        carry(response, opened, parts)
     return shapes.revoked(revoked)

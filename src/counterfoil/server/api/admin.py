@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,9 +10,10 @@ from pydantic import BaseModel
 from counterfoil.client import Algorithm
 from counterfoil.errors import Malformed
 from counterfoil.events import Event
-from counterfoil.keys import KeyDescription, Purpose
+from counterfoil.keys import Purpose, SigningKeySet
 from counterfoil.outcome import Changed
 from counterfoil.ports import SessionQuery
+from counterfoil.server import key_changes
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Administrator, Context, Parts
 from counterfoil.server.api.document import SIGNED_IN, refusals
@@ -173,25 +173,19 @@ async def end_sessions(
 @router.get("/keys", openapi_extra=SIGNED_IN)
 async def keys(_: Administrator, parts: Parts) -> KeyList:
     """Signing keys, without their secrets."""
-    return _keys(parts)
+    return _keys(parts.auth.keys.signing_keys())
 
 
 @router.post("/keys/rotate", responses=refusals(409), openapi_extra=SIGNED_IN)
 async def rotate(sent: shapes.Rotation, _: Administrator, parts: Parts) -> KeyList:
     """Sign with the next key from now on; tokens of the former stay good."""
-    now = parts.auth.clock.now()
-    parts.auth.keys.update(lambda keys: keys.rotate(sent.algorithm, now=now))
-    await _note(parts, "key_rotated", now, algorithm=sent.algorithm)
-    return _keys(parts)
+    return _keys(await key_changes.rotate(parts.auth, sent.algorithm))
 
 
 @router.post("/keys/{kid}/distrust", responses=refusals(404), openapi_extra=SIGNED_IN)
 async def distrust(kid: str, _: Administrator, parts: Parts) -> KeyList:
     """Trust a key no longer: every token it signed is refused."""
-    now = parts.auth.clock.now()
-    parts.auth.keys.update(lambda keys: keys.distrust(kid, now=now))
-    await _note(parts, "key_distrusted", now, kid=kid)
-    return _keys(parts)
+    return _keys(await key_changes.distrust(parts.auth, kid))
 
 
 @router.get("/clients", openapi_extra=SIGNED_IN)
@@ -226,19 +220,9 @@ def _line(number: int, event: Event) -> TrailLineShape:
     )
 
 
-def _keys(parts: Context) -> KeyList:
-    return KeyList(keys=[_key(found) for found in parts.auth.keys.signing_keys().describe()])
-
-
-def _key(found: KeyDescription) -> KeyShape:
-    return KeyShape(
-        kid=found.kid,
-        algorithm=found.algorithm,
-        purpose=found.purpose,
-        state=found.state,
-        created_at=found.created_at,
-        published_at=found.published_at,
-    )
+def _keys(keys: SigningKeySet) -> KeyList:
+    shown = [KeyShape.model_validate(key, from_attributes=True) for key in keys.describe()]
+    return KeyList(keys=shown)
 
 
 async def _account(parts: Context, account: Account) -> shapes.AccountShape:
@@ -250,7 +234,3 @@ async def _account(parts: Context, account: Account) -> shapes.AccountShape:
         state="suspended" if state.is_suspended else "active",
         created_at=account.created_at,
     )
-
-
-async def _note(parts: Context, kind: Any, now: datetime, **detail: str) -> None:
-    await parts.auth.store.note(Event(kind=kind, at=now, detail=detail))

@@ -116,8 +116,9 @@ def device(request: Request) -> str:
     return recognise(request.headers.get("user-agent"))
 
 
-def carry(response: Response, found: Opened, client: Client, parts: Context) -> None:
+def carry(response: Response, found: Opened, parts: Context) -> None:
     """Puts the credential of a cookie client where it belongs."""
+    client = parts.clients[found.session.client_id]
     if client.carrier == "cookie":
         now = parts.auth.clock.now()
         response.raw_headers.extend(set_cookies(found.credential, client, now=now))

@@ -22,6 +22,7 @@ from counterfoil.errors import (
     RefreshUnknown,
     Unavailable,
 )
+from counterfoil.outcome import Opened
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import (
     Asked,
@@ -67,8 +68,7 @@ async def sign_in(
     )
     if client.carrier == "cookie":
         await _end_former(request, client, parts)
-    carry(response, opened, client, parts)
-    return shapes.opened(opened, client)
+    return _given(response, opened, parts)
 
 
 @router.get("/session", responses=refusals(401, 403), openapi_extra=SIGNED_IN, tags=["session"])
@@ -80,7 +80,7 @@ async def who_am_i(response: Response, given: Given, parts: Parts) -> shapes.Ver
         # that a step-up has replaced meanwhile needs no further one.
         with suppress(RefreshUnknown):
             opened = await parts.auth.refresh(given)
-            carry(response, opened, parts.clients[verified.client_id], parts)
+            carry(response, opened, parts)
     return shapes.verified(verified)
 
 
@@ -97,9 +97,7 @@ async def refresh(
     """A fresh credential, for the refresh handle or the cookie."""
     given = _refresh_handle(request, sent, parts)
     opened = await parts.auth.refresh(given, client_id=sent.client_id)
-    client = parts.clients[opened.session.client_id]
-    carry(response, opened, client, parts)
-    return shapes.opened(opened, client)
+    return _given(response, opened, parts)
 
 
 @router.post(
@@ -115,9 +113,7 @@ async def step_up(
     """Confirm the password: a new handle, and a new auth_time."""
     await parts.accounts.confirm_password(manager.subject, manager.session_id, sent.password)
     opened = await parts.auth.step_up(given)
-    client = parts.clients[manager.client_id]
-    carry(response, opened, client, parts)
-    return shapes.opened(opened, client)
+    return _given(response, opened, parts)
 
 
 @router.delete(
@@ -183,6 +179,12 @@ async def end_all(
     if keep is None:
         clear(response, parts.clients.get(manager.client_id))
     return shapes.revoked(revoked)
+
+
+def _given(response: Response, opened: Opened, parts: Context) -> shapes.OpenedShape:
+    """The answer to whoever was given a credential, in the body or in cookies."""
+    carry(response, opened, parts)
+    return shapes.opened(opened, parts.clients[opened.session.client_id])
 
 
 async def _end_former(request: Request, client: Client, parts: Context) -> None:

@@ -46,4 +46,4 @@ class StoreContract(
     @pytest.fixture
     def store(self) -> Store:
         """A new, empty store."""
-        raise NotImplementedError("Give your subclass of StoreContract a fixture named store.")
+        pytest.fail("Give your subclass of StoreContract a fixture named store.")

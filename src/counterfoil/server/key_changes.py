@@ -1,0 +1,28 @@
+"""Changes of the signing keys that an administrator makes: done, and in the trail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counterfoil.events import Event
+
+if TYPE_CHECKING:
+    from counterfoil.client import Algorithm
+    from counterfoil.engine import Counterfoil
+    from counterfoil.keys import SigningKeySet
+
+
+async def rotate(auth: Counterfoil, algorithm: Algorithm) -> SigningKeySet:
+    """Signs with the next key from now on. Raises `KeyTooNew`."""
+    now = auth.clock.now()
+    keys = auth.keys.update(lambda keys: keys.rotate(algorithm, now=now))
+    await auth.store.note(Event(kind="key_rotated", at=now, detail={"algorithm": algorithm}))
+    return keys
+
+
+async def distrust(auth: Counterfoil, kid: str) -> SigningKeySet:
+    """Trusts a key no longer; repeating it changes nothing. Raises `NotFound`."""
+    now = auth.clock.now()
+    keys = auth.keys.update(lambda keys: keys.distrust(kid, now=now))
+    await auth.store.note(Event(kind="key_distrusted", at=now, detail={"kid": kid}))
+    return keys
