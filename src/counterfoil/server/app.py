@@ -10,6 +10,7 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from starlette.routing import Route
 
+from counterfoil.carriers.clients import ClientCarriers
 from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.server import devices
 from counterfoil.server.api import accounts as accounts_api
@@ -46,6 +47,7 @@ def application(server: Server) -> FastAPI:
         auth=server.auth,
         accounts=server.accounts,
         clients=server.clients,
+        carriers=ClientCarriers(server.clients, issuer=server.auth.issuer),
         networks=server.settings.networks,
         registration_is_open=server.settings.registration_is_open,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from counterfoil.carriers.cross_site import refuse_cross_site
 from counterfoil.errors import RegistrationClosed
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Given, Manager, Parts, carry
@@ -17,7 +16,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=refusals(400
 @router.post("/accounts", status_code=201, responses=refusals(403, 409), tags=["account"])
 async def register(request: Request, sent: shapes.NewAccount, parts: Parts) -> shapes.Registered:
     """Register an account, where that is open."""
-    refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
+    parts.carriers.refuse_cross_site(request.method, request.headers.raw)
     if not parts.registration_is_open:
         raise RegistrationClosed
     account = await parts.accounts.register(sent.identifier, sent.password)

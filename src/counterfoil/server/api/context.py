@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
-from counterfoil.carriers import request as carriers
-from counterfoil.carriers.cookie import CookieReader, clear_cookies, set_cookies
-from counterfoil.carriers.cross_site import refuse_cross_site
-from counterfoil.client import Client
+from counterfoil.carriers.clients import ClientCarriers
 from counterfoil.credential import Presented, Verified
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import Forbidden
@@ -26,28 +22,16 @@ from counterfoil.server.proxies import client_address
 ADMIN = "admin"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Context:
     """The server's parts."""
 
     auth: Counterfoil
     accounts: Accounts
     clients: RegisteredClients
+    carriers: ClientCarriers
     networks: tuple[IPv4Network | IPv6Network, ...]
     registration_is_open: bool
-    _cookies: tuple[int, CookieReader] | None = None
-
-    @property
-    def origins(self) -> frozenset[str]:
-        parts = urlsplit(self.auth.issuer)
-        return frozenset({f"{parts.scheme}://{parts.netloc}"})
-
-    @property
-    def cookies(self) -> CookieReader:
-        """A reader of the cookies of the clients there are now."""
-        if self._cookies is None or self._cookies[0] != self.clients.version:
-            self._cookies = (self.clients.version, CookieReader(self.clients.values()))
-        return self._cookies[1]
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""
@@ -72,19 +56,12 @@ AskedAs = Annotated[
 
 async def presented(request: Request, parts: Parts, client_id: Asked = None) -> Presented:
     """The request's one credential. A cookie counts only where the request is not cross-site."""
-    found = carriers.require(request.headers.raw, parts.cookies, client_id=client_id)
-    require_own_site(request, parts, found)
-    return found
+    return parts.carriers.require(request.method, request.headers.raw, client_id=client_id)
 
 
 async def presented_as(request: Request, parts: Parts, client_id: AskedAs = None) -> Presented:
     """The same, where `client_id` means something else."""
     return await presented(request, parts, client_id)
-
-
-def require_own_site(request: Request, parts: Context, found: Presented) -> None:
-    if found.carrier == "cookie":
-        refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
 
 
 Given = Annotated[Presented, Depends(presented)]
@@ -118,12 +95,8 @@ def device(request: Request) -> str:
 
 def carry(response: Response, found: Opened, parts: Context) -> None:
     """Puts the credential of a cookie client where it belongs."""
-    client = parts.clients[found.session.client_id]
-    if client.carrier == "cookie":
-        now = parts.auth.clock.now()
-        response.raw_headers.extend(set_cookies(found.credential, client, now=now))
+    response.raw_headers.extend(parts.carriers.set_cookies(found, now=parts.auth.clock.now()))
 
 
-def clear(response: Response, client: Client | None) -> None:
-    if client is not None and client.carrier == "cookie":
-        response.raw_headers.extend(clear_cookies(client))
+def clear(response: Response, client_id: str | None, parts: Context) -> None:
+    response.raw_headers.extend(parts.carriers.clear_cookies(client_id))

@@ -8,15 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from counterfoil.carriers import bearer
-from counterfoil.carriers import request as carriers
-from counterfoil.carriers.cross_site import refuse_cross_site
 from counterfoil.client import Client
 from counterfoil.credential import Presented
 from counterfoil.errors import (
     AuthError,
     ClientUnknown,
-    CredentialExpired,
-    CredentialMissing,
     Malformed,
     NotFound,
     RefreshUnknown,
@@ -33,7 +29,6 @@ from counterfoil.server.api.context import (
     carry,
     clear,
     device,
-    require_own_site,
 )
 from counterfoil.server.api.document import REFRESHING, SIGNED_IN, refusals
 from counterfoil.server.api.route import StrictRoute
@@ -53,7 +48,7 @@ async def sign_in(
     request: Request, response: Response, sent: shapes.SignIn, parts: Parts
 ) -> shapes.OpenedShape:
     """Sign in."""
-    refuse_cross_site(request.method, request.headers.raw, allowed_origins=parts.origins)
+    parts.carriers.refuse_cross_site(request.method, request.headers.raw)
     client = parts.clients.get(sent.client_id)
     if client is None:
         raise ClientUnknown
@@ -127,9 +122,10 @@ async def sign_out(
     request: Request, response: Response, parts: Parts, client_id: Asked = None
 ) -> shapes.RevokedShape:
     """Sign out, also with an expired, stale or suspended credential, or with the handle."""
-    given = _ending(request, parts, client_id)
+    headers = request.headers.raw
+    given = parts.carriers.require_ending(request.method, headers, client_id=client_id)
     revoked = await parts.auth.revoke_presented(given)
-    clear(response, parts.clients.get(given.client_id or ""))
+    clear(response, given.client_id, parts)
     return shapes.revoked(revoked)
 
 
@@ -177,7 +173,7 @@ async def end_all(
     kept = manager.session_id if keep else None
     revoked = await parts.auth.revoke_all(manager.subject, keep=kept)
     if keep is None:
-        clear(response, parts.clients.get(manager.client_id))
+        clear(response, manager.client_id, parts)
     return shapes.revoked(revoked)
 
 
@@ -191,7 +187,9 @@ async def _end_former(request: Request, client: Client, parts: Context) -> None:
     """Ends the session whose cookie this sign-in replaces (ASVS 7.2.4), if that can be done now:
     the new one is open already, and its credential must reach the client."""
     with suppress(AuthError, Unavailable):
-        former = parts.cookies.refresh_handle(request.headers.raw, client_id=client.client_id)
+        former = parts.carriers.cookies.refresh_handle(
+            request.headers.raw, client_id=client.client_id
+        )
         if former is not None:
             await parts.auth.revoke_presented(former)
 
@@ -199,26 +197,8 @@ async def _end_former(request: Request, client: Client, parts: Context) -> None:
 def _refresh_handle(request: Request, sent: shapes.Refresh, parts: Context) -> Presented:
     """The handle in the body, or in the cookie; one of them, and no bearer header beside it."""
     headers = request.headers.raw
+    if sent.refresh_handle is None:
+        return parts.carriers.require_handle(request.method, headers, client_id=sent.client_id)
     if bearer.read(headers) is not None:
         raise Malformed("Send the handle as refresh_handle, without an Authorization header.")
-    if sent.refresh_handle is not None:
-        return Presented(sent.refresh_handle)
-    given = parts.cookies.refresh_handle(headers, client_id=sent.client_id)
-    if given is None:
-        raise CredentialMissing("There is no refresh_handle, and no cookie.")
-    require_own_site(request, parts, given)
-    return given
-
-
-def _ending(request: Request, parts: Context, client_id: str | None) -> Presented:
-    """What to sign out with: where a cookie's token is gone, its handle is enough."""
-    headers = request.headers.raw
-    try:
-        given = carriers.require(headers, parts.cookies, client_id=client_id)
-    except CredentialExpired:
-        handle = parts.cookies.refresh_handle(headers, client_id=client_id)
-        if handle is None:
-            raise
-        given = handle
-    require_own_site(request, parts, given)
-    return given
+    return Presented(sent.refresh_handle)
