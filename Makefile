@@ -31,7 +31,7 @@ export UV_CACHE_DIR := $(CURDIR)/$(TOOLS)/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports coverage lock build clean
+.PHONY: help run demo example test check lint format types imports coverage lock build clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -39,6 +39,12 @@ help: ## list the targets
 
 run: $(READY) ## start the development server; options in ARGS="--port 9000"
 	@exec $(BIN)/counterfoil serve --dev $(ARGS)
+
+demo: $(READY) ## tell the whole story on this terminal, in under a minute
+	@exec $(BIN)/counterfoil demo $(ARGS)
+
+example: $(READY) ## start one of examples/, such as NAME=notes; options in ARGS
+	@exec $(BIN)/python examples/$(or $(NAME),readme).py $(ARGS)
 
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
 	@$(BIN)/pytest -n auto --maxprocesses 4 $(ARGS)

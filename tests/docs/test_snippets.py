@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE: Final = re.compile(r"# ([\w-]+\.(?:py|toml))\n")
+FILE: Final = re.compile(r"# ((?:\w+/)?[\w-]+\.(?:py|toml))\n")
 COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
 PROGRAMS: Final = Path(sys.executable).parent
@@ -65,7 +65,9 @@ class Reader:
             tomllib.loads(block.text)
         if name := FILE.match(block.text):
             text = self.transcript.real(block.text)
-            (self.folder / name[1]).write_text(text, encoding="utf-8")
+            place = self.folder / name[1]
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text, encoding="utf-8")
         elif block.language == "python":
             await self.execute(block.text)
         elif block.language == "console":
@@ -157,6 +159,15 @@ def test_a_program_on_a_page_is_run_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     shown = [name[1] for block in blocks_of(page) if (name := FILE.match(block.text))]
     assert [name for name in shown if not re.search(rf"^\$ .*\b{name}", text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_program_of_the_examples_is_shown_as_it_is(page: Path) -> None:
+    """A block that names a file in examples/ is that file."""
+    for block in blocks_of(page):
+        name = FILE.match(block.text)
+        if name and name[1].startswith("examples/"):
+            assert block.text == (ROOT / name[1]).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
