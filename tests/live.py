@@ -50,6 +50,7 @@ MORE_CLIENTS: Final = (
     Client(client_id="kiosk", strategy="jwt", carrier="cookie", manage=True),
     Client(client_id="phone", strategy="session", manage=True),
     Client(client_id="other", strategy="hybrid", manage=True),
+    Client(client_id="same-audience", strategy="jwt", audience="api"),
     Client(client_id="brief", strategy="hybrid", lifetime=BRIEF, manage=True),
     Client(client_id="brief-web", strategy="session", carrier="cookie", lifetime=BRIEF),
     Client(client_id="hasty", strategy="jwt", lifetime=HASTY),
@@ -307,15 +308,17 @@ def serving(data: Path, *, hasher: PasswordHasher | None = None, **settings: Any
 def process(
     data: Path, *, cheap: bool = True, **settings: Any
 ) -> Iterator[tuple[Site, Popen[str]]]:
-    """A server in a process of its own; killed at the end if it still lives."""
+    """A server in a process of its own, its log beside the data; killed at the end if it still
+    lives."""
     data.mkdir(mode=0o700, exist_ok=True)
+    log = data.with_suffix(".log")
     chosen = {"dev": True, "data": str(data), **settings, "cheap": cheap}
     command = [sys.executable, __file__, json.dumps(chosen)]
-    with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as running:
+    with log.open("a") as errors, Popen(command, stdout=PIPE, stderr=errors, text=True) as running:
         try:
             assert running.stdout is not None
             ready = json.loads(running.stdout.readline() or "null")
-            assert ready, running.stderr.read() if running.stderr else ""
+            assert ready, log.read_text()
             yield Site(ready["port"], data, ready["demo_password"]), running
         finally:
             running.kill()

@@ -89,7 +89,8 @@ def test_a_file_is_named_for_what_it_holds() -> None:
 
 def test_no_file_uses_a_word_that_the_design_rejects() -> None:
     """A word that the design replaced by a better one appears in no file and in no name."""
-    said = {named(path): (named(path) + words_of(path)).lower() for path in SOURCES + TESTS + EXAMPLES}
+    programs = SOURCES + TESTS + EXAMPLES
+    said = {named(path): (named(path) + words_of(path)).lower() for path in programs}
     assert [(name, word) for name in said for word in REJECTED_WORDS if word in said[name]] == []
 
 

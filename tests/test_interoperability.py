@@ -6,22 +6,20 @@ PyJWT, npm's jose and our own Verifier stand for the consumers. Each finds the k
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import jwt
 import pytest
 
+import npm
 from counterfoil import BlockingCounterfoil, Client, MemoryStore, Verifier
 from counterfoil.errors import CounterfoilError
 from counterfoil.integrations.issuer import IssuerApp
@@ -43,23 +41,15 @@ CLIENTS: Final = {
     for algorithm in ALGORITHMS
 }
 
-JOSE: Final = "6.2.18"
-JOSE_DIGEST: Final = (
-    "sha512-doV4thUwgkrycJH4yLeqwTGIIZphHl+pk7CPReuMIhYh"
-    "ncmgzdko85MaCG4YQFTxqMFr1/oEH32tZuKKovcDEg=="
+JOSE: Final = npm.Package(
+    name="jose",
+    version="6.2.18",
+    digest=(
+        "sha512-doV4thUwgkrycJH4yLeqwTGIIZphHl+pk7CPReuMIhYh"
+        "ncmgzdko85MaCG4YQFTxqMFr1/oEH32tZuKKovcDEg=="
+    ),
+    main="dist/webapi/index.js",
 )
-JOSE_PACKAGE: Final = {"name": "consumer", "private": True, "dependencies": {"jose": JOSE}}
-JOSE_LOCK: Final = {
-    "name": "consumer",
-    "lockfileVersion": 3,
-    "packages": {
-        "": {"dependencies": {"jose": JOSE}},
-        "node_modules/jose": {
-            "version": JOSE,
-            "integrity": JOSE_DIGEST,
-        },
-    },
-}
 
 
 class Found(NamedTuple):
@@ -100,7 +90,7 @@ def pyjwt(issuer: str) -> Iterator[Verify]:
 @contextmanager
 def npm_jose(issuer: str) -> Iterator[Verify]:
     """The jose of npm, with its cool-down of 30 s, in a process of its own."""
-    library = _installed_jose()
+    library = JOSE.installed()
     command = ["node", str(HERE / "jose_verifier.mjs"), str(library), issuer, AUDIENCE]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -134,40 +124,6 @@ def ours(issuer: str) -> Iterator[Verify]:
             return Found(subject, jwt.get_unverified_header(token)["alg"])
 
         yield verify
-
-
-def _installed_jose() -> Path:
-    """Where jose is. Installed once into .tools; without node, npm or a registry the test skips,
-    while a package other than the one that is pinned is a failure."""
-    kept = HERE.parent / ".tools" / "node" / f"jose-{JOSE}"
-    library = Path("node_modules", "jose", "dist", "webapi", "index.js")
-    if (kept / library).exists():
-        return kept / library
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("npm's jose was not tried: node and npm are not on PATH")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(dir=kept.parent))
-    try:
-        (folder / "package.json").write_text(json.dumps(JOSE_PACKAGE), encoding="utf-8")
-        (folder / "package-lock.json").write_text(json.dumps(JOSE_LOCK), encoding="utf-8")
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, check=False, text=True, timeout=60
-        )
-        if "EINTEGRITY" in done.stderr:
-            pytest.fail(f"jose {JOSE} is not the package that is pinned here")
-        if done.returncode:
-            why = re.findall(r"code (\w+)", done.stderr) or [f"exit {done.returncode}"]
-            pytest.skip(f"npm's jose was not tried: npm could not install it: {why[0]}")
-        # Another test process may have been first.
-        with suppress(OSError):
-            folder.rename(kept)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm's jose was not tried: npm could not install it within a minute")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return kept / library
 
 
 @pytest.fixture(params=[pyjwt, npm_jose, ours], ids=lambda consumer: consumer.__name__)

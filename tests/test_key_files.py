@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import stat
@@ -345,3 +346,39 @@ def test_no_error_holds_a_key(folder: Path) -> None:
         KeyFiles(folder).signing_keys()
     assert KEYS.active("ES256").material.to_jwk()["d"] not in str(refused.value)
     assert "signing-keys.json" in str(refused.value)
+
+
+def test_a_reload_reads_what_no_look_at_the_file_would_tell(folder: Path, clock: Clock) -> None:
+    """A file written over in place, of the same size, its time put back: as some backups restore.
+    Until then the former one stands; a broken one is named, and changes nothing."""
+    keys = KeyFiles(folder, clock=clock)
+    keys.reload()  # nothing was made yet that could be read
+    before, path = keys.handle_secrets(), folder / "handle-secrets.json"
+    status, text = path.stat(), path.read_text()
+    first = json.loads(text)["versions"]["0"]
+    path.write_text(text.replace(first, "A" * len(first)))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    clock.passes(LOOK_EVERY)
+    assert keys.handle_secrets() == before
+    keys.reload()
+    assert keys.handle_secrets() != before
+    path.write_text("{")
+    with pytest.raises(ConfigurationError, match="handle-secrets"):
+        keys.reload()
+    assert keys.handle_secrets() != before
+
+
+def test_the_age_of_the_files_is_since_both_could_be_read(folder: Path, clock: Clock) -> None:
+    """It grows from the moment when one of them breaks, and begins anew when that is mended."""
+    keys = KeyFiles(folder, clock=clock)
+    assert math.isnan(keys.age())
+    keys.signing_keys(), keys.handle_secrets()
+    clock.passes(timedelta(seconds=5))
+    assert keys.age() == 0
+    path = folder / "signing-keys.json"
+    good = path.read_text()
+    path.write_text("{")
+    clock.passes(timedelta(seconds=7))
+    assert keys.age() == 7
+    path.write_text(good + " ")
+    assert keys.age() == 0

@@ -50,7 +50,7 @@ def scene(jwks: Any = JWKS, *, session: bytes = b"", **settings: Any) -> Iterato
     """`session`: what the issuer answers at /v1/session."""
 
     def reply(connection: socket.socket, head: str) -> None:
-        is_session = head.startswith("GET /v1/session ")
+        is_session = head.startswith("GET /v1/session?confirm=true ")
         connection.sendall(session if is_session else bytes_of(json.dumps(jwks).encode()))
 
     clock = FrozenClock(now=NOW)

@@ -109,6 +109,9 @@ class BlockingCounterfoil:
     def confirm(self, presented: str | Presented) -> Verified:
         return drive(self._engine.confirm(presented))
 
+    def introspect(self, presented: str | Presented) -> Verified:
+        return drive(self._engine.introspect(presented))
+
     def refresh(self, presented: str | Presented, *, client_id: str | None = None) -> Opened:
         return drive(self._engine.refresh(presented, client_id=client_id))
 
@@ -118,8 +121,10 @@ class BlockingCounterfoil:
     def revoke(self, session_id: str, *, because: str = "revoked") -> Revoked:
         return drive(self._engine.revoke(session_id, because=because))
 
-    def revoke_presented(self, presented: str | Presented) -> Revoked:
-        return drive(self._engine.revoke_presented(presented))
+    def revoke_presented(
+        self, presented: str | Presented, *, client_id: str | None = None
+    ) -> Revoked:
+        return drive(self._engine.revoke_presented(presented, client_id=client_id))
 
     def revoke_all(
         self, subject: str, *, keep: str | None = None, because: str = "revoked"

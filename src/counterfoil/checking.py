@@ -12,6 +12,7 @@ from counterfoil.credential import Presented, Verified
 from counterfoil.errors import (
     CredentialMalformed,
     RefreshReused,
+    RefreshUnknown,
     SessionUnknown,
     Unavailable,
     WrongAudience,
@@ -97,12 +98,42 @@ class Checking:
         )
         return Verified(facts, now)
 
+    async def introspect(self, presented: Presented) -> Verified:
+        if not handles.looks_like(presented.text):
+            return await self.confirm(presented)
+        now = self.parts.clock.now()
+        client, handle, found, place = await self._place(presented, began=now)
+        if place is Standing.REUSED:
+            # Whoever asks about a handle did not use it: that a thief's was shown to them may
+            # not sign its owner out.
+            event = of_session(
+                "spent_introspected", found.session, now, _generations(handle, found.session)
+            )
+            await self.parts.store.note(event)
+            raise RefreshUnknown("This handle is spent.")
+        claims = await self.parts.claims_of(found.session.subject, found.session.claims)
+        facts = replace(plain.facts(found, claims), strategy=client.strategy)
+        if place is Standing.SPENT and self._was_cut_off(handle, found.session):
+            if client.signs:
+                raise RefreshUnknown("This handle was replaced when the password was confirmed.")
+            facts = replace(facts, auth_time=found.session.created_at)
+        return Verified(facts, now)
+
     async def stand(self, presented: Presented, *, began: datetime) -> Stand:
         """Where a handle stands. Ends the family of one that is reused, and raises then.
 
         began: when the request came. One that had to wait here for longer than the grace, while
         another was served, is no reuse.
         """
+        stand = await self._place(presented, began=began)
+        if stand.place is Standing.REUSED:
+            detail = _generations(stand.handle, stand.found.session)
+            await self.ending.end_family(stand.found.session.id, detail)
+            raise RefreshReused
+        return stand
+
+    async def _place(self, presented: Presented, *, began: datetime) -> Stand:
+        """The same, looked up without any consequence."""
         handle = handles.parse(presented.text, secrets=self.parts.secrets())
         found = await self.parts.store.look_up(handle.session_id)
         if found is None:
@@ -110,10 +141,6 @@ class Checking:
         client = self.parts.own_client(presented, found.session)
         place = rules.standing(handle, found.session, grace=client.lifetime.grace, now=began)
         found.session.require_live(now=self.parts.clock.now())
-        if place is Standing.REUSED:
-            detail = {"generation": handle.generation, "current": found.session.generation}
-            await self.ending.end_family(found.session.id, detail)
-            raise RefreshReused
         return Stand(client, handle, found, place)
 
     async def _check_handle(self, presented: Presented, audience: str | None) -> Verified:
@@ -147,5 +174,8 @@ class Checking:
 
 def repeated(session: Session, handle: Handle, now: datetime) -> Event:
     """The trail's line for a spent handle that was used within its grace."""
-    detail = {"generation": handle.generation, "current": session.generation}
-    return of_session("refresh_repeated", session, now, detail)
+    return of_session("refresh_repeated", session, now, _generations(handle, session))
+
+
+def _generations(handle: Handle, session: Session) -> dict[str, int]:
+    return {"generation": handle.generation, "current": session.generation}

@@ -22,10 +22,17 @@ class Credential:
 
     carrier: CarrierName
     client_id: str
+    strategy: StrategyName
     token: str = field(repr=False)
+    issued_at: datetime
     expires_at: datetime
     refresh_handle: str | None = field(default=None, repr=False)
     refresh_expires_at: datetime | None = None
+
+    @property
+    def signs(self) -> bool:
+        """Whether the token is signed; otherwise it is the handle itself."""
+        return self.strategy != "session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from counterfoil.claims import require_subject
 from counterfoil.clock import SystemClock
 from counterfoil.credential import Presented, copied
 from counterfoil.ending import Ending
-from counterfoil.errors import NotFound, NotRevocable, SessionUnknown
+from counterfoil.errors import Forbidden, NotFound, NotRevocable, SessionUnknown
 from counterfoil.opening import Opening
 from counterfoil.parts import compose
 from counterfoil.ports import SessionQuery
@@ -137,6 +137,12 @@ class Counterfoil:
         they are now. Raises as `check` does."""
         return await self._checking.confirm(_presented(presented))
 
+    async def introspect(self, presented: str | Presented) -> Verified:
+        """`confirm` without a use of the credential, and for refresh handles too: nothing is
+        touched and no family is ended. A spent handle after its grace is `RefreshUnknown`, with a
+        line in the trail. Raises as `confirm` does besides."""
+        return await self._checking.introspect(_presented(presented))
+
     async def refresh(self, presented: str | Presented, *, client_id: str | None = None) -> Opened:
         """Gives a session a new handle, and its client a fresh credential.
 
@@ -162,13 +168,19 @@ class Counterfoil:
             raise NotRevocable(expires_at=self.clock.now() + access)
         return await self._ending.revoke(session_id, because=because)
 
-    async def revoke_presented(self, presented: str | Presented) -> Revoked:
+    async def revoke_presented(
+        self, presented: str | Presented, *, client_id: str | None = None
+    ) -> Revoked:
         """Ends the session of a credential, also of one that is expired, stale, suspended or
-        ended before; only signature or tag, and the client, must hold. Any handle will do."""
+        ended before; only signature or tag, and the client, must hold. Any handle will do.
+
+        client_id: refuse credentials of any other, as `Forbidden`.
+        """
         presented = _presented(presented)
         if not handles.looks_like(presented.text):
             keys = self.keys.public_keys()
             token = self._parts.tokens.known(presented, keys=keys, audience=None).token
+            _require_own(client_id, token.client_id)
             if self._parts.kept is None:
                 raise NotRevocable(expires_at=token.exp)
             return await self._revoke_known(token.sid)
@@ -178,6 +190,7 @@ class Counterfoil:
             raise SessionUnknown
         self._parts.own_client(presented, found.session, any_bearer=True)
         require_member(handle, found.session)
+        _require_own(client_id, found.session.client_id)
         return await self._revoke_known(handle.session_id)
 
     async def revoke_all(
@@ -245,6 +258,11 @@ class Counterfoil:
 def _own_copy(session: Session) -> Session:
     """Stores may give the same record to several readers; its claims are the caller's to change."""
     return replace(session, claims=copied(dict(session.claims)))
+
+
+def _require_own(client_id: str | None, owner: str) -> None:
+    if client_id not in (None, owner):
+        raise Forbidden("This credential is of another client.")
 
 
 def _presented(presented: str | Presented) -> Presented:

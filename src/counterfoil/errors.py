@@ -162,7 +162,7 @@ class RegistrationClosed(AuthError):
 
 class StepUpRequired(AuthError):
     code = "step_up_required"
-    next_step = "Confirm the password with POST /v1/session/step-up, then repeat the request."
+    next_step = "Confirm the password, then repeat the request."
 
 
 class SubjectSuspended(AuthError):

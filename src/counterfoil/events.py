@@ -18,6 +18,7 @@ EventKind = Literal[
     "session_revoked",
     "refresh_repeated",  # a spent handle within its grace: a lost reply, a race, or a thief
     "refresh_reused",  # a spent handle after it: the family was ended
+    "spent_introspected",  # a spent handle after it, which somebody asked about: nothing was ended
     "claims_changed",
     "subject_suspended",
     "subject_reinstated",
@@ -25,6 +26,7 @@ EventKind = Literal[
     "account_changed",
     "password_changed",
     "sign_in_refused",
+    "client_refused",  # a program without the secret of the client that it named
     "key_rotated",
     "key_distrusted",
 ]

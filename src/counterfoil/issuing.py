@@ -98,7 +98,7 @@ class Pen:
     ) -> Credential:
         session, until, entry = furnished
         if handle is not None and not client.signs:
-            return plain.issue(session, client, handle)
+            return plain.issue(session, client, handle, now=now)
         token = jwt.issue(
             session,
             client,
@@ -112,7 +112,9 @@ class Pen:
         return Credential(
             carrier=client.carrier,
             client_id=client.client_id,
+            strategy=client.strategy,
             token=token,
+            issued_at=now,
             expires_at=until,
             refresh_handle=handle.text if handle else None,
             refresh_expires_at=session.expires_at if handle else None,

@@ -79,6 +79,10 @@ class Verifier:
     def audience(self) -> str:
         return self._audience
 
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
     def check(self, token: str) -> Verified:
         """The whole decision about a token, without I/O: call it from sync and async code alike.
 
@@ -97,10 +101,11 @@ class Verifier:
         return known.verified
 
     def confirm(self, credential: str) -> Verified:
-        """Asks the issuer, within twice the timeout: for tokens that have a status, and handles.
+        """Asks the issuer, within twice the timeout, about a token or a handle.
 
-        The issuer checks as the credential's client does: `session` reads the record, `hybrid`
-        the status, `jwt` the signature. Raises what it answers with, and `IssuerUnavailable`.
+        The issuer answers by its record, whatever the strategy: a revocation shows at once, with
+        roles as they are now. It is the standalone server, or an application with
+        `integrations.issuer` over a store. Raises what it answers with, and `IssuerUnavailable`.
         """
         from counterfoil.feeds.confirm import confirm
 

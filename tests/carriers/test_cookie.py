@@ -36,6 +36,8 @@ def credential(**changes: object) -> Credential:
     fields: dict[str, object] = {
         "carrier": "cookie",
         "client_id": "app",
+        "strategy": "hybrid",
+        "issued_at": NOW,
         "token": "head.c.sig",
         "expires_at": NOW + timedelta(minutes=5),
         "refresh_handle": "cf_handle",
@@ -251,7 +253,7 @@ def test_whatever_arrives_is_read_byte_exact_or_refused_as_ours(
 @given(st.text("abcXYZ019-_.", min_size=1, max_size=200))
 def test_what_is_set_is_what_is_read_back(token: str) -> None:
     """A browser returns the pair as it was given."""
-    given_out = set_cookies(credential(token=token, refresh_handle=f"r{token}"), APP, now=NOW)
+    given_out = set_cookies(credential(token=token, refresh_handle=f"r{token}"), now=NOW)
     field = b"; ".join(value.split(b"; ")[0] for _, value in given_out)
     assert READER.credential(cookies(field)) == Presented(token, "cookie", "app")
     assert READER.refresh_handle(cookies(field)) == Presented(f"r{token}", "cookie", "app")
@@ -262,7 +264,7 @@ def test_what_is_set_is_what_is_read_back(token: str) -> None:
 
 def test_cookies_are_set_with_every_attribute_and_no_domain() -> None:
     """OWASP: Secure, HttpOnly, SameSite, Path=/; the prefix forbids Domain."""
-    assert set_cookies(credential(), APP, now=NOW) == [
+    assert set_cookies(credential(), now=NOW) == [
         (
             b"set-cookie",
             b"__Host-cf_app=head.c.sig; Max-Age=300; Path=/; Secure; HttpOnly; SameSite=Lax",
@@ -276,8 +278,8 @@ def test_cookies_are_set_with_every_attribute_and_no_domain() -> None:
 
 def test_a_session_client_has_one_cookie() -> None:
     """Its handle is both what is presented and what renews."""
-    handle = credential(client_id="web", token="cf_abc", refresh_handle=None)
-    ((_, value),) = set_cookies(handle, WEB, now=NOW)
+    handle = credential(client_id="web", strategy="session", token="cf_abc", refresh_handle=None)
+    ((_, value),) = set_cookies(handle, now=NOW)
     assert value.startswith(b"__Host-cf_web=cf_abc; Max-Age=300; ")
     assert [value for _, value in clear_cookies(WEB)] == [
         b"__Host-cf_web=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax"
@@ -287,7 +289,7 @@ def test_a_session_client_has_one_cookie() -> None:
 def test_a_credential_without_a_handle_clears_the_older_refresh_cookie() -> None:
     """Otherwise the next refresh would bring back the session of who signed in before."""
     without = credential(refresh_handle=None, refresh_expires_at=None)
-    names = [value for _, value in set_cookies(without, APP, now=NOW)]
+    names = [value for _, value in set_cookies(without, now=NOW)]
     assert names[1].startswith(b"__Host-cf_app_r=; Max-Age=0; ")
 
 
@@ -301,21 +303,21 @@ def test_clearing_names_both_cookies_with_their_attributes() -> None:
 def test_a_cookie_that_browsers_would_drop_is_too_large() -> None:
     """4096 bytes of name and value pass, one more does not."""
     room = cookie.LARGEST - len("__Host-cf_app")
-    set_cookies(credential(token="a" * room), APP, now=NOW)
+    set_cookies(credential(token="a" * room), now=NOW)
     with pytest.raises(TooLarge):
-        set_cookies(credential(token="a" * (room + 1)), APP, now=NOW)
+        set_cookies(credential(token="a" * (room + 1)), now=NOW)
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a;b", "a\r\nb", "é", "\ud800", 'a"'])
 def test_a_text_that_is_no_credential_is_not_set(token: str) -> None:
     """Nothing can end the pair and begin an attribute or a header."""
     with pytest.raises(CredentialMalformed):
-        set_cookies(credential(token=token), APP, now=NOW)
+        set_cookies(credential(token=token), now=NOW)
 
 
-def test_a_credential_is_not_set_under_another_clients_name() -> None:
-    """Nor is a bearer client's in any cookie."""
+def test_a_bearer_clients_credential_is_in_no_cookie() -> None:
+    """A cookie client's is under its own client's name, which the credential itself says."""
     with pytest.raises(ConfigurationError):
-        set_cookies(credential(), WEB, now=NOW)
-    with pytest.raises(ConfigurationError):
-        set_cookies(credential(carrier="bearer"), APP, now=NOW)
+        set_cookies(credential(carrier="bearer"), now=NOW)
+    ((_, value), _) = set_cookies(credential(client_id="other"), now=NOW)
+    assert value.startswith(b"__Host-cf_other=")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,3 +74,50 @@ def test_a_client_that_cannot_work_is_not_added(
     beside("clients", "add", "taken", "--strategy", "session")
     said = beside("clients", "add", *arguments)
     assert (said.code, said.out, said.err) == (code, "", f"{sentence}\n")
+
+
+def test_a_secret_is_told_once_and_alone(beside: Callable[..., Said]) -> None:
+    """On standard output there is nothing else, so that it can go into a file unseen."""
+    beside("clients", "add", "api", "--strategy", "hybrid")
+    said = beside("clients", "secret", "api")
+    assert (said.code, said.err) == (0, "The secret is shown only now, and good at once:\n")
+    assert re.fullmatch(r"cfs_[A-Za-z0-9_-]{43}\n", said.out)
+    listed = beside("clients", "list", "--json").out
+    assert said.out.strip() not in listed
+    assert len(json.loads(listed)["clients"][0]["secrets_made_at"]) == 1
+    assert beside("clients", "list").out.splitlines()[1].split()[-1] == "1"
+
+
+def test_secrets_are_changed_one_after_the_other(beside: Callable[..., Said]) -> None:
+    """Two are good while programs change over; a third is refused until one is revoked."""
+    added = json.loads(
+        beside("clients", "add", "api", "--strategy", "jwt", "--secret", "--json").out
+    )
+    made = json.loads(beside("clients", "secret", "api", "--json").out)
+    assert made["client_secret"] != added["client_secret"]
+    said = beside("clients", "secret", "api")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("malformed: This client has two secrets: revoke the former one")
+    for which, sentence in (("former", "1 secret"), ("former", "0 secrets"), ("all", "1 secret")):
+        told = beside("clients", "secret", "api", "--revoke", which)
+        assert told.out == f"Revoked {sentence} of api: effective at once.\n"
+    assert json.loads(beside("clients", "secret", "api", "--revoke", "all", "--json").out) == {
+        "client_id": "api",
+        "revoked": 0,
+    }
+
+
+def test_a_client_is_added_with_its_secret(beside: Callable[..., Said]) -> None:
+    """In one go; without asking there is none."""
+    said = beside("clients", "add", "api", "--strategy", "jwt", "--secret")
+    assert said.out.splitlines()[0].startswith("Added api: jwt")
+    assert said.out.splitlines()[1].startswith("cfs_")
+    assert "cfs_" not in beside("clients", "add", "web", "--strategy", "session").out
+
+
+def test_nobody_has_a_secret_who_is_no_client(beside: Callable[..., Said]) -> None:
+    """A typing error must not look like success."""
+    for more in ((), ("--revoke", "all")):
+        said = beside("clients", "secret", "nobody", *more)
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith("client_unknown: ")

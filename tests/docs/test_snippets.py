@@ -3,7 +3,8 @@
 - `python`: one page is one namespace and one folder, and may await. `# prints X` after a call says
   what comes out. A block that begins with a file's name is that file, for a command to run.
 - `console`: each `$` line is run beside a development server of the page's own; what follows is
-  what it prints. `make run` stands for that server's greeting.
+  what it prints. `make run` stands for that server's greeting. A page that runs `uvicorn` has the
+  application of its own, on a free port, in that server's place.
 - `toml`, `json`: must parse.
 """
 
@@ -16,6 +17,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -27,6 +29,7 @@ import pytest
 
 from counterfoil import BlockingCounterfoil, Counterfoil
 from docs.transcript import Transcript
+from serving import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +42,7 @@ COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTI
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
 PROGRAMS: Final = Path(sys.executable).parent
 GREETING: Final = "make run"
+APPLICATION: Final = "uvicorn "
 WELCOME: Final = re.compile(r"Go to http://(localhost:\d+) and sign in as demo, password (\S+),")
 
 
@@ -57,6 +61,7 @@ class Reader:
     transcript: Transcript = field(default_factory=Transcript)
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     greeting: str = ""
+    programs: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     async def read(self, block: Block) -> None:
         if block.language == "json":
@@ -87,6 +92,8 @@ class Reader:
     def run(self, command: str) -> str:
         if command == GREETING:
             return self.greeting
+        if command.startswith(APPLICATION):
+            return self.programs.enter_context(self.application(command))
         done = subprocess.run(
             ["/bin/bash", "-c", self.transcript.real(command)],
             cwd=self.folder,
@@ -127,7 +134,23 @@ class Reader:
             finally:
                 process.terminate()
 
+    @contextlib.contextmanager
+    def application(self, command: str) -> Iterator[str]:
+        """An application of the page, from this command on."""
+        place = self.transcript.known["localhost:8000"].rpartition(":")[2]
+        asked = [str(PROGRAMS / "uvicorn"), *command.split()[1:], "--port", place]
+        with (
+            (self.folder / "log").open("w") as log,
+            subprocess.Popen(asked, cwd=self.folder, env=environment(), stderr=log) as process,
+        ):
+            try:
+                until(lambda: answers(int(place)) or process.poll() is not None)
+                yield ""
+            finally:
+                process.terminate()
+
     async def close(self) -> None:
+        self.programs.close()
         for value in self.namespace.values():
             if isinstance(value, Counterfoil):
                 await value.close()
@@ -135,9 +158,22 @@ class Reader:
                 value.close()
 
 
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+        return True
+    return False
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
 def environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("COUNTERFOIL_")}
-    return {**kept, "PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
+    own = {"PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
+    return {**kept, **own, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # ours are not the reader's
 
 
 def named(page: Path) -> str:
@@ -148,8 +184,14 @@ def blocks_of(page: Path) -> list[Block]:
     return [Block(*found) for found in FENCE.findall(page.read_text(encoding="utf-8"))]
 
 
+def commands_of(blocks: list[Block]) -> str:
+    return "".join(block.text for block in blocks if block.language == "console")
+
+
 def needs_server(blocks: list[Block]) -> bool:
-    text = "".join(block.text for block in blocks if block.language == "console")
+    text = commands_of(blocks)
+    if f"$ {APPLICATION}" in text:
+        return False
     return re.search(r"^\$ (?:.* )?(?:curl|counterfoil|make run)", text, re.MULTILINE) is not None
 
 
@@ -158,7 +200,8 @@ def test_a_program_on_a_page_is_run_there(page: Path) -> None:
     """A block that is a file's content is of use to a command further down."""
     text = page.read_text(encoding="utf-8")
     shown = [name[1] for block in blocks_of(page) if (name := FILE.match(block.text))]
-    assert [name for name in shown if not re.search(rf"^\$ .*\b{name}", text, re.MULTILINE)] == []
+    ways = {name: rf"^\$ .*\b(?:{name}|{name.removesuffix('.py')}:)" for name in shown}
+    assert [name for name, way in ways.items() if not re.search(way, text, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -178,6 +221,8 @@ async def test_a_page_shows_what_happens(
     monkeypatch.chdir(tmp_path)
     blocks = blocks_of(page)
     reader = Reader(tmp_path)
+    if f"$ {APPLICATION}" in commands_of(blocks):
+        reader.transcript.known["localhost:8000"] = f"localhost:{free_port()}"
     with reader.server() if needs_server(blocks) else contextlib.nullcontext():
         try:
             for block in blocks:

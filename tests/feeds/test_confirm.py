@@ -68,7 +68,7 @@ def test_the_credential_travels_as_bearer_to_the_issuer() -> None:
     with answering(saying_json(YES)) as server:
         confirm(f"{server.url}/auth", HANDLE, audience="web", timeout=SOON)
     (head,) = server.asked
-    assert head.startswith("GET /auth/v1/session HTTP/1.1\r\n")
+    assert head.startswith("GET /auth/v1/session?confirm=true HTTP/1.1\r\n")
     assert f"\r\nAuthorization: Bearer {HANDLE}\r\n" in head
 
 
@@ -121,13 +121,25 @@ EVERY: list[type[CounterfoilError]] = [
     for kind in root.__subclasses__()
     if kind.__module__ == errors.__name__
 ]
-NO_ANSWERS: set[type[CounterfoilError]] = {
-    errors.NotRevocable,
-    errors.KeyTooNew,
-}  # to what is not asked here
+ANSWERS = [kind for kind in EVERY if STATUS_OF_CODE[kind.code] in {401, 403, 429, 503}]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind not in NO_ANSWERS])
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind not in ANSWERS])
+def test_a_refusal_of_something_else_is_no_answer(kind: type[CounterfoilError]) -> None:
+    """Whoever answers 404 or 400 does not say that the credential is bad: it does not answer this
+    at all."""
+    body = {"code": kind.code, "detail": "In a word."}
+    with pytest.raises(IssuerUnavailable):
+        asked(body, status=STATUS_OF_CODE[kind.code])
+
+
+def test_where_confirm_is_not_answered_the_error_says_what_to_mount() -> None:
+    """An application publishes its keys, and forgot its store."""
+    with pytest.raises(IssuerUnavailable, match="mount IssuerApp, over a store"):
+        asked({"code": "not_found"}, status=404)
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
 def test_every_refusal_comes_back_as_its_own_error(kind: type[CounterfoilError]) -> None:
     """The same class, code and detail as at the issuer; and for how long to wait."""
     wait: dict[str, Any] = {}

@@ -16,6 +16,7 @@ import live
 from counterfoil.client import Client
 from counterfoil.drive import drive
 from counterfoil.server.tables.clients import ClientRows
+from programs import FORM, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ CALLS = [
     ("DELETE", "/v1/sessions"),
     ("DELETE", "/v1/sessions/{session_id}"),
     ("GET", "/v1/session"),
+    ("GET", "/v1/check"),
     ("DELETE", "/v1/session"),
     ("POST", "/v1/session/refresh"),
     ("POST", "/v1/session/step-up"),
@@ -55,15 +57,25 @@ CALLS = [
     ("POST", "/v1/admin/keys/{kid}/distrust"),
     ("GET", "/v1/admin/clients"),
     ("GET", "/v1/admin/events"),
+    ("POST", "/oauth/introspect"),
+    ("POST", "/oauth/revoke"),
+    ("POST", "/oauth/token"),
 ]
 NOTHING_TO_GET_WRONG = {("/", "get"), ("/livez", "get"), ("/readyz", "get")}
 PUBLIC = NOTHING_TO_GET_WRONG | {("/v1/accounts", "post"), ("/v1/sessions", "post")}
 SESSIONS = "/v1/admin/sessions"
 WITHOUT_BEARER = {"/v1/session/refresh"}  # the handle is in the body, and one credential is enough
+OAUTH = "/oauth/"  # a client's secret instead of a person's credential, forms, and its own words
+QUERIES = {
+    ("DELETE", SESSIONS): {"client_id": "phone"},
+    ("GET", "/v1/check"): {"audience": "api", "role": "admin"},
+}
 BEYOND_A_SCHEMA = {  # which clients there are, and one of two parameters
     ("/v1/sessions", "client_unknown"),
     (SESSIONS, "client_unknown"),
     (SESSIONS, "malformed"),
+    ("/v1/check", "client_unknown"),
+    ("/v1/check", "malformed"),
 }
 
 
@@ -109,13 +121,22 @@ def test_every_answer_is_one_that_the_document_promises(
     @BOUNDED
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case[Any]) -> None:
-        headers = {} if path in WITHOUT_BEARER else fuzzed.administrator().headers()
+        headers = headers_for(path, fuzzed)
         answer = case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
-        if is_positive and answer.status_code == 400:
-            assert (path, answer.json()["code"]) in BEYOND_A_SCHEMA
+        if is_positive and answer.status_code == 400 and not path.startswith(OAUTH):
+            # A text with a NUL in it is valid JSON, and no schema of ours says that it is refused.
+            has_nul = answer.json()["detail"] == "The JSON holds a lone surrogate or NUL."
+            assert has_nul or (path, answer.json()["code"]) in BEYOND_A_SCHEMA
 
     ask()
     assert fuzzed.call("GET", "/livez").status == 200
+
+
+def headers_for(path: str, site: live.Site, admin: live.Device | None = None) -> dict[str, str]:
+    """Of somebody who may do everything there."""
+    if path.startswith(OAUTH):
+        return program(site, "phone").headers()
+    return {} if path in WITHOUT_BEARER else (admin or site.administrator()).headers()
 
 
 def meant(method: str, path: str, site: live.Site, admin: live.Device) -> dict[str, Any]:
@@ -131,6 +152,12 @@ def meant(method: str, path: str, site: live.Site, admin: live.Device) -> dict[s
         ("POST", "/v1/account/password"): {"current": mine, "new": live.OTHER},
         ("PATCH", "/v1/admin/accounts/{subject}"): {"roles": ["a", "b"], "state": "suspended"},
         ("POST", "/v1/admin/keys/rotate"): {"algorithm": "EdDSA"},
+        ("POST", "/oauth/introspect"): {"token": person.sign_in("phone").token},
+        ("POST", "/oauth/revoke"): {"token": person.sign_in("phone").token},
+        ("POST", "/oauth/token"): {
+            "grant_type": "refresh_token",
+            "refresh_token": person.sign_in("phone").token,
+        },
     }
     ids = {
         "session_id": admin.session_id,
@@ -140,9 +167,9 @@ def meant(method: str, path: str, site: live.Site, admin: live.Device) -> dict[s
     is_sent = (method, path) in bodies
     return {
         "path_parameters": {name: text for name, text in ids.items() if f"{{{name}}}" in path},
-        "query": {"client_id": "phone"} if (method, path) == ("DELETE", SESSIONS) else {},
+        "query": QUERIES.get((method, path), {}),
         "body": bodies[method, path] if is_sent else NOT_SET,
-        "media_type": "application/json" if is_sent else None,
+        "media_type": (FORM if path.startswith(OAUTH) else "application/json") if is_sent else None,
     }
 
 
@@ -153,7 +180,7 @@ def test_what_succeeds_is_answered_as_documented(tmp_path: Path) -> None:
         for method, path in CALLS:
             admin = site.administrator()
             case = api[path][method].Case(**meant(method, path, site, admin))
-            headers = {} if path in WITHOUT_BEARER else admin.headers()
+            headers = headers_for(path, site, admin)
             answer = case.call_and_validate(headers=headers, excluded_checks=[ignored_auth])
             assert answer.status_code in {200, 201}, (method, path, answer.text)
             if path == "/v1/account/password":
@@ -177,6 +204,9 @@ def test_calls_say_which_credential_they_need(document: dict[str, Any]) -> None:
     assert {"refresh_cookie_spa": []} in refreshing
     schemes = document["components"]["securitySchemes"]
     assert schemes["bearer"] == {"type": "http", "scheme": "bearer"}
+    assert schemes["client_secret_basic"] == {"type": "http", "scheme": "basic"}
+    introspecting = document["paths"]["/oauth/introspect"]["post"]["security"]
+    assert introspecting == [{"client_secret_basic": []}, {}]
     assert schemes["refresh_cookie_spa"]["name"] == "__Host-cf_spa_r"
     assert schemes["refresh_cookie_web"]["name"] == "__Host-cf_web"
 
@@ -190,9 +220,13 @@ def test_refusals_are_documented_as_the_problems_they_are(document: dict[str, An
             assert refusals or path in {"/", "/livez"}, (path, method)
             for status in refusals:
                 answer = operation["responses"][str(status)]
+                if path.startswith(OAUTH) and status not in {429, 503}:
+                    schema = answer["content"]["application/json"]["schema"]
+                    assert schema["$ref"].endswith("/OAuthRefused")
+                    continue
                 assert set(answer["content"]) == {"application/problem+json"}
                 assert answer["description"].split(": ")[1]
-            if "security" in operation:
+            if "security" in operation and not path.startswith(OAUTH):
                 assert {400, 401, 403, 413, 503} <= refusals, (path, method)
     assert "session_revoked" in str(document["paths"]["/v1/session"]["get"]["responses"]["401"])
 

@@ -30,10 +30,12 @@ def test_who_am_i_answers_the_same_for_every_client(site: live.Site, client_id: 
     device = site.person().sign_in(client_id)
     seen = device.who().json
     assert seen.pop("as_of") < seen.pop("expires_at")
+    assert seen.pop("auth_time")[:19] == device.opened["session"]["created_at"][:19]
     assert seen == {
         "subject": device.person.subject,
         "session_id": device.session_id,
         "client_id": client_id,
+        "audience": client_id,
         "strategy": STRATEGY[client_id],
         "claims": {"roles": []},
     }

@@ -87,10 +87,9 @@ class ClientCarriers:
 
     def set_cookies(self, opened: Opened, *, now: datetime) -> list[tuple[bytes, bytes]]:
         """The Set-Cookie headers that hand out this credential; none for a bearer client."""
-        client = self._clients[opened.session.client_id]
-        if client.carrier != "cookie":
+        if opened.credential.carrier != "cookie":
             return []
-        return set_cookies(opened.credential, client, now=now)
+        return set_cookies(opened.credential, now=now)
 
     def clear_cookies(self, client_id: str | None) -> list[tuple[bytes, bytes]]:
         """The Set-Cookie headers of a sign-out; none for a bearer client, or for no client."""

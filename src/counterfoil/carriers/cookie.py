@@ -103,20 +103,20 @@ class CookieReader:
         return found
 
 
-def set_cookies(
-    credential: Credential, client: Client, *, now: datetime
-) -> list[tuple[bytes, bytes]]:
-    """The Set-Cookie headers that hand out this credential.
+def set_cookies(credential: Credential, *, now: datetime) -> list[tuple[bytes, bytes]]:
+    """The Set-Cookie headers that hand out this credential, under its own client's names.
 
     A signing client's refresh cookie is cleared when there is no handle: an older one would renew
-    somebody else's session. Raises `TooLarge` where browsers would drop the cookie in silence.
+    somebody else's session. Raises `TooLarge` where browsers would drop the cookie in silence, and
+    `ConfigurationError` for a bearer client's.
     """
-    if credential.carrier != "cookie" or credential.client_id != client.client_id:
-        raise ConfigurationError("Set cookies only for a cookie client's own credential.")
+    if credential.carrier != "cookie":
+        raise ConfigurationError("Set cookies only for a cookie client's credential.")
     age = seconds_up(remaining(credential.expires_at, now=now))
-    headers = [_set(cookie_name(client.client_id), credential.token, age)]
-    if client.signs:
-        name, handle = refresh_cookie_name(client.client_id), credential.refresh_handle
+    headers = [_set(cookie_name(credential.client_id), credential.token, age)]
+    if credential.signs:
+        name = refresh_cookie_name(credential.client_id)
+        handle = credential.refresh_handle
         age = seconds_up(remaining(credential.refresh_expires_at, now=now))
         headers.append(_set(name, handle, age) if handle else _clear(name))
     return headers

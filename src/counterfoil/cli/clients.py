@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from counterfoil.cli.data import DataFolder, at
 from counterfoil.cli.options import AsJson, Data
-from counterfoil.cli.output import tell, tell_json, tell_table
+from counterfoil.cli.output import say, tell, tell_json, tell_table
 from counterfoil.cli.words import span
 from counterfoil.client import Algorithm, CarrierName, Client, StrategyName
-from counterfoil.errors import ConfigurationError, IdentifierTaken
+from counterfoil.errors import ClientUnknown, ConfigurationError, IdentifierTaken
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.settings import read_span
 
@@ -34,6 +34,13 @@ Signing = Annotated[Algorithm, typer.Option("--algorithm", help="How its tokens 
 Typ = Annotated[str, typer.Option("--typ", help="Its tokens' type; some consumers want JWT.")]
 Manage = Annotated[
     bool, typer.Option("--manage", help="Let its credentials call the management API.")
+]
+WithSecret = Annotated[
+    bool, typer.Option("--secret", help="Also make a secret for its programs, as `secret` does.")
+]
+Revoke = Annotated[
+    Literal["former", "all"] | None,
+    typer.Option("--revoke", help="End secrets, and make none: all but the newest, or all."),
 ]
 # Any lifetimes but the server's, so that two readings tell a client's own from the server's.
 _OTHER: Final = Lifetime(access=timedelta(seconds=59))
@@ -59,8 +66,12 @@ def listing(*, data: Data = None, as_json: AsJson = False) -> None:
     async def work(folder: DataFolder) -> list[dict[str, Any]]:
         found = await folder.clients.clients()
         others = await replace(folder.clients, default=_OTHER).clients()
+        secrets = await folder.client_secrets.made_at()
         return [
-            _described(client, own=client.lifetime == others[name].lifetime)
+            {
+                **_described(client, own=client.lifetime == others[name].lifetime),
+                "secrets_made_at": secrets.get(name, []),
+            }
             for name, client in found.items()
         ]
 
@@ -78,10 +89,11 @@ def listing(*, data: Data = None, as_json: AsJson = False) -> None:
             _access(each),
             span(each["max_staleness_seconds"]) if each["strategy"] == "hybrid" else "-",
             "yes" if each["manage"] else "no",
+            str(len(each["secrets_made_at"])),
         )
         for each in found
     ]
-    columns = "CLIENT_ID STRATEGY CARRIER AUDIENCE SIGNED ACCESS STALENESS MANAGE"
+    columns = "CLIENT_ID STRATEGY CARRIER AUDIENCE SIGNED ACCESS STALENESS MANAGE SECRETS"
     tell_table(columns.split(), lines)
 
 
@@ -100,6 +112,7 @@ def add(
     absolute: Absolute = None,
     grace: Grace = None,
     max_staleness: Staleness = None,
+    secret: WithSecret = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -108,7 +121,7 @@ def add(
     spans = {"access": access, "idle": idle, "absolute": absolute, "grace": grace}
     given = {name: _span(text) for name, text in spans.items() if text is not None}
 
-    async def work(folder: DataFolder) -> Client:
+    async def work(folder: DataFolder) -> tuple[Client, str | None]:
         client = Client(
             client_id=client_id,
             strategy=strategy,
@@ -125,16 +138,51 @@ def add(
         now = folder.clock.now()
         if not await folder.clients.add(client, at=now, own_lifetime=bool(given)):
             raise IdentifierTaken("There is a client of this client_id.")
-        return client
+        return client, await folder.client_secrets.add(client_id, at=now) if secret else None
 
-    client = at(data, work)
+    client, made = at(data, work)
     if as_json:
-        tell_json(_described(client, own=bool(given)))
+        shown = {} if made is None else {"client_secret": made}
+        tell_json({**_described(client, own=bool(given)), **shown})
         return
     tell(
         f"Added {client.client_id}: {client.strategy}, by {client.carrier}, for the audience"
         f" {client.audience}. A running server knows it within a second."
     )
+    if made is not None:
+        _tell_secret(made)
+
+
+@commands.command()
+def secret(
+    client_id: ClientId, *, revoke: Revoke = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Make a secret, with which the client's programs call /oauth. A client may have two, so that
+    its programs can change over before the former one is revoked."""
+
+    async def work(folder: DataFolder) -> str | int:
+        if client_id not in await folder.clients.clients():
+            raise ClientUnknown
+        if revoke is None:
+            return await folder.client_secrets.add(client_id, at=folder.clock.now())
+        return await folder.client_secrets.revoke(client_id, newest=revoke == "all")
+
+    done = at(data, work)
+    if isinstance(done, str):
+        if as_json:
+            tell_json({"client_id": client_id, "client_secret": done})
+        else:
+            _tell_secret(done)
+    elif as_json:
+        tell_json({"client_id": client_id, "revoked": done})
+    else:
+        tell(f"Revoked {done} secret{'' if done == 1 else 's'} of {client_id}: effective at once.")
+
+
+def _tell_secret(made: str) -> None:
+    """The secret alone on standard output, so that it can go into a file unseen."""
+    say("The secret is shown only now, and good at once:")
+    tell(made)
 
 
 def _span(text: str) -> timedelta:

@@ -17,6 +17,7 @@ from counterfoil.server.accounts import Accounts, canonicalised
 from counterfoil.server.composition import compose
 from counterfoil.server.settings import Settings, load
 from counterfoil.server.tables.accounts import Account
+from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
 
 NOTE: Final = "served.json"
@@ -32,6 +33,7 @@ class DataFolder:
     auth: Counterfoil
     accounts: Accounts
     clients: ClientRows
+    client_secrets: ClientSecrets
     clock: Clock
 
     async def account(self, who: str) -> Account:
@@ -88,10 +90,18 @@ def remember(settings: Settings, issuer: str) -> None:
     life = settings.lifetime
     values = (life.access, life.idle, life.absolute, life.grace, settings.max_staleness)
     spans = {name: span.total_seconds() for name, span in zip(SPANS, values, strict=True)}
+    exposed = {  # for `counterfoil doctor`
+        "dev": settings.dev,
+        "host": settings.host,
+        "port": settings.port,
+        "registration_is_open": settings.registration_is_open,
+        "trusted_proxies": list(settings.trusted_proxies),
+    }
     note = settings.data / NOTE
     # By renaming: a command reads the old note or the new one.
     written = note.with_suffix(".new")
-    written.write_text(json.dumps({"issuer": issuer, **spans}, indent=1), encoding="utf-8")
+    text = json.dumps({"issuer": issuer, **spans, **exposed}, indent=1)
+    written.write_text(text, encoding="utf-8")
     written.replace(note)
 
 
@@ -112,4 +122,11 @@ def _as_served(settings: Settings) -> Settings:
 
 async def _open(settings: Settings) -> DataFolder:
     server = await compose(settings)
-    return DataFolder(settings, server.auth, server.accounts, server.client_rows, server.auth.clock)
+    return DataFolder(
+        settings,
+        server.auth,
+        server.accounts,
+        server.client_rows,
+        server.client_secrets,
+        server.auth.clock,
+    )

@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from counterfoil.cli import accounts, clients, keys, sessions, token
+from counterfoil.cli.demo.command import demo
+from counterfoil.cli.doctor.command import doctor
 from counterfoil.cli.output import say
 from counterfoil.cli.refusals import EXIT_CODES, exit_code, sentence
 from counterfoil.cli.serve import serve
@@ -36,6 +38,8 @@ program = typer.Typer(
     rich_markup_mode=None,  # plain help: Typer's boxes are no text to search or to copy
 )
 program.command()(serve)
+program.command()(demo)
+program.command()(doctor)
 for name, commands in (
     ("accounts", accounts.commands),
     ("sessions", sessions.commands),

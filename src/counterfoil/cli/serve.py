@@ -39,6 +39,10 @@ def serve(
             "--registration", "Whether anybody may register; closed unless --dev.", "open|closed"
         ),
     ] = None,
+    pages_client: Annotated[
+        Text,
+        _option("--pages-client", "Whom the pages sign in to; web. Empty: no pages.", "CLIENT_ID"),
+    ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
         _option("--trusted-proxy", "Whose X-Forwarded-For counts; may be repeated.", "NETWORK"),
@@ -62,6 +66,13 @@ def serve(
     log_level: Annotated[
         Text, _option("--log-level", "By default info.", "debug|info|warning|error")
     ] = None,
+    metrics: Annotated[
+        Text,
+        _option("--metrics", "Who may read /metrics; by default private.", "private|open|off"),
+    ] = None,
+    drain: Annotated[
+        Text, _option("--drain", "Told to stop, it answers for so long as before; 0s.", "SPAN")
+    ] = None,
 ) -> None:
     """Serve sign-in, checks and administration over HTTP.
 
@@ -78,6 +89,7 @@ def serve(
             "data": data,
             "issuer": issuer,
             "registration": registration,
+            "pages_client": pages_client,
             "trusted_proxies": trusted_proxy,
             "access_lifetime": access_lifetime,
             "idle": idle,
@@ -85,6 +97,8 @@ def serve(
             "grace": grace,
             "max_staleness": max_staleness,
             "log_level": log_level,
+            "metrics": metrics,
+            "drain": drain,
         }
     )
     with _ending_quietly():

@@ -30,6 +30,8 @@ _LONGEST_DETAIL: Final = 300
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
 _LONGEST_WAIT: Final = 3600
 
+# The statuses of a no. Another one, such as 404, says that nobody there answers this.
+_NO: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 # By code, the refusals that say nothing but their detail, and that one who asks may be given.
 _REFUSALS: Final[Mapping[str, type[AuthError]]] = {
     kind.code: kind
@@ -42,13 +44,14 @@ _OUTAGES: Final[Mapping[str, type[Unavailable]]] = {
 
 
 def confirm(issuer: str, credential: str, *, audience: str | None, timeout: timedelta) -> Verified:
-    """What the issuer says of a credential, as its client's strategy checks it there.
+    """What the issuer's record says of a credential, whatever its client's strategy.
 
     audience: None where the credential has been seen to be for it. Raises the error that the
     issuer answers with, `WrongAudience`, and `IssuerUnavailable` for an answer that is not plainly
     yes or no.
     """
-    answer = fetch.ask(f"{issuer}/v1/session", timeout=timeout, bearer=credential)
+    url = f"{issuer}/v1/session?confirm=true"
+    answer = fetch.ask(url, timeout=timeout, bearer=credential)
     members = parse_object(answer.body, error=_unreadable(answer.status), limit=fetch.LIMIT)
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer.status, members)
@@ -86,7 +89,7 @@ def _refusal(status: int, members: Mapping[str, Any]) -> CounterfoilError:
         return _OUTAGES[code](detail, retry_after=_wait(members))
     if status == HTTPStatus.TOO_MANY_REQUESTS and code == TooManyAttempts.code:
         return TooManyAttempts(detail, retry_after=_wait(members) or _SHORTEST_WAIT)
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and code in _REFUSALS:
+    if status in _NO and code in _REFUSALS:
         return _REFUSALS[code](detail)
     return _unreadable(status)("")
 
@@ -100,6 +103,8 @@ def _wait(members: Mapping[str, Any]) -> timedelta | None:
 
 def _unreadable(status: int) -> Callable[[str], IssuerUnavailable]:
     sentence = f"The issuer's answer ({int(status)}) is neither yes nor no."
+    if status == HTTPStatus.NOT_FOUND:
+        sentence = "The issuer does not answer confirm: mount IssuerApp, over a store, at its URL."
     return lambda _: IssuerUnavailable(sentence)
 
 

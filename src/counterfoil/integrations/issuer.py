@@ -1,15 +1,16 @@
-"""What an issuer publishes for verifiers, as an ASGI application to mount: keys and metadata."""
+"""What an issuer has for verifiers, as an ASGI application to mount: keys, metadata, `confirm`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
+from counterfoil.integrations.confirming import PATH, Confirming, confirmed, keeps_records
 from counterfoil.integrations.problem import problem
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MAX_AGE: Final = 300  # with the 5 minutes of a verifier still less than `keys.P
 _METHODS: Final = ("GET", "HEAD")
 
 
-class Issuer(Protocol):
+class Issuer(Confirming, Protocol):
     """Whose keys they are: `Counterfoil` and `BlockingCounterfoil` are issuers."""
 
     @property
@@ -45,16 +46,19 @@ class Answer(NamedTuple):
 
 
 class IssuerApp:
-    """Serves the JWK Set (RFC 7517) and the metadata (RFC 8414) of an issuer.
+    """Serves the JWK Set (RFC 7517) and the metadata (RFC 8414) of an issuer; and where there is
+    a store, answers `Verifier.confirm` at `/v1/session?confirm=true`.
 
     Mount it where the issuer's URL points: for `https://app.example` at the root, for
     `https://app.example/auth` at `/auth`. RFC 8414 §3 looks for the metadata of the latter at
     `/.well-known/oauth-authorization-server/auth`: mount the same application at `/.well-known`
     too. What was asked for never decides what is said: that is the issuer's configured URL.
+    more: members of the metadata for what else the issuer answers, such as its endpoints.
     """
 
-    def __init__(self, auth: Issuer) -> None:
+    def __init__(self, auth: Issuer, *, more: Mapping[str, Any] | None = None) -> None:
         self._auth = auth
+        self._more = dict(more or {})
         path = urlsplit(auth.issuer).path
         self._pages: dict[str, Callable[[], dict[str, Any]]] = {
             JWKS: self._jwks,
@@ -63,6 +67,7 @@ class IssuerApp:
             METADATA + path: self._metadata,
             path + METADATA: self._metadata,
         }
+        self._confirmations = (PATH, path + PATH) if keeps_records(auth) else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,14 +76,15 @@ class IssuerApp:
             await send({"type": "websocket.close"})
         else:
             try:
-                answer = self._answer(scope)
+                answer = await self._answer(scope)
             except CounterfoilError as error:
                 answer = _refusal(error)
             await _send(answer, send, is_head=scope["method"] == "HEAD")
 
-    def _answer(self, scope: Scope) -> Answer:
+    async def _answer(self, scope: Scope) -> Answer:
         page = next((self._pages[path] for path in _paths(scope) if path in self._pages), None)
-        if page is None:
+        confirms = not {*self._confirmations}.isdisjoint(_paths(scope))
+        if page is None and not confirms:
             raise NotFound("There is nothing at this address.")
         if scope["method"] not in _METHODS:
             refusal = _refusal(
@@ -86,6 +92,8 @@ class IssuerApp:
             )
             refusal.headers.append((b"allow", ", ".join(_METHODS).encode()))
             return refusal
+        if page is None:
+            return _private(await confirmed(self._auth, scope))
         return _published(page(), scope)
 
     def _jwks(self) -> dict[str, Any]:
@@ -95,7 +103,8 @@ class IssuerApp:
         """Only what there is. An issuer without an authorization endpoint has no response types,
         and RFC 8414 §2 requires the member."""
         issuer = self._auth.issuer
-        return {"issuer": issuer, "jwks_uri": issuer + JWKS, "response_types_supported": []}
+        said = {"issuer": issuer, "jwks_uri": issuer + JWKS, "response_types_supported": []}
+        return {**said, **self._more}
 
 
 def _paths(scope: Scope) -> tuple[str, str]:
@@ -121,6 +130,17 @@ def _published(members: dict[str, Any], scope: Scope) -> Answer:
     if _is_known(etag, scope):
         return Answer(HTTPStatus.NOT_MODIFIED, headers[1:], b"")
     return Answer(HTTPStatus.OK, headers, body)
+
+
+def _private(members: dict[str, Any]) -> Answer:
+    """For whoever asked and nobody else; no page of another site may read it."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Cookie, Authorization"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return Answer(HTTPStatus.OK, headers, json.dumps(members, separators=(",", ":")).encode())
 
 
 def _etag(body: bytes) -> bytes:

@@ -6,18 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.routing import Route
 
 from counterfoil.carriers.clients import ClientCarriers
+from counterfoil.integrations.fastapi.routes import session_routes
 from counterfoil.integrations.issuer import IssuerApp
-from counterfoil.server import devices
+from counterfoil.server import devices, gauges
 from counterfoil.server.api import accounts as accounts_api
-from counterfoil.server.api import admin, document, health, refusals, sessions
+from counterfoil.server.api import admin, check, document, health, refusals, sessions
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
+from counterfoil.server.check import Check
+from counterfoil.server.check_question import PATH
 from counterfoil.server.composition import Server
+from counterfoil.server.oauth import calls as oauth
+from counterfoil.server.oauth.metadata import metadata
+from counterfoil.server.pages import routes as pages
+from counterfoil.server.requests import Routed
 from counterfoil.server.sweeping import sweep
 
 
@@ -27,11 +35,15 @@ def application(server: Server) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         devices.warm_up()
-        sweeping = asyncio.create_task(sweep(server))
+        beside = [
+            asyncio.create_task(sweep(server)),
+            asyncio.create_task(gauges.watch_lag(server.metrics)),
+        ]
         yield
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        for task in beside:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await server.close()
 
     app = FastAPI(
@@ -50,26 +62,42 @@ def application(server: Server) -> FastAPI:
         carriers=ClientCarriers(server.clients, issuer=server.auth.issuer),
         networks=server.settings.networks,
         registration_is_open=server.settings.registration_is_open,
+        client_secrets=server.client_secrets,
+        metrics=server.metrics,
+        readiness=server.readiness,
+        metrics_for=server.settings.metrics,
+        pages_client=server.settings.pages_client,
     )
     for router in (
+        session_routes(server.auth),
         sessions.router,
         accounts_api.router,
         admin.router,
         health.router,
+        oauth.router,
     ):
         app.include_router(router)
-    app.add_api_route("/", index, methods=["GET"], tags=["health"])
+    app.add_api_route("/", index, methods=["GET"], tags=["health"], response_model=dict[str, str])
     refusals.register(app)
-    document.complete(app, server.clients)
+    document.complete(app, server.clients, {PATH: {"get": check.OPERATION}})
+    app.add_middleware(Check, app.state.context)
     app.add_middleware(refusals.Unstored)
+    app.add_middleware(Routed, raw=frozenset({PATH}))
     app.add_middleware(HeadAsGet)
-    app.router.routes.append(Route("/.well-known/{rest:path}", IssuerApp(server.auth)))
+    issuer = IssuerApp(server.auth, more=metadata(server.auth.issuer))
+    app.router.routes.append(Route("/.well-known/{rest:path}", issuer))
+    if server.settings.pages_client:
+        app.router.routes.extend(pages.ROUTES)
     return app
 
 
-async def index(request: Request) -> dict[str, str]:
-    """Where things are."""
-    issuer = request.app.state.context.auth.issuer
+async def index(request: Request, response: Response) -> Any:
+    """Where things are; whoever asks for a page is sent to the account's."""
+    parts: Context = request.app.state.context
+    if parts.pages_client and pages.are_wanted(request.headers.getlist("accept")):
+        return pages.front_door(parts)
+    issuer = parts.auth.issuer
+    response.headers["vary"] = "Accept"
     return {
         "name": "Counterfoil",
         "issuer": issuer,

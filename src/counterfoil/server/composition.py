@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from counterfoil.clock import SystemClock
-from counterfoil.engine import Counterfoil
-from counterfoil.server.accounts import Accounts, claims_of
+from counterfoil.server import gauges
+from counterfoil.server.accounts import claims_of
 from counterfoil.server.clients import RegisteredClients, development_clients
+from counterfoil.server.counted_store import CountedStore
+from counterfoil.server.metrics import Metrics
+from counterfoil.server.observed import ObservedAccounts, ObservedCounterfoil
 from counterfoil.server.passwords.hashing import PasswordHasher
+from counterfoil.server.readiness import Readiness
 from counterfoil.server.settings import Settings
 from counterfoil.server.tables.accounts import AccountRows
 from counterfoil.server.tables.attempts import Attempts
+from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
+from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.migrations import migrate
 from counterfoil.stores.sqlite import SqliteStore
 
@@ -29,8 +35,12 @@ class Server:
     hasher: PasswordHasher
     clients: RegisteredClients
     client_rows: ClientRows
-    auth: Counterfoil
-    accounts: Accounts
+    client_secrets: ClientSecrets
+    auth: ObservedCounterfoil
+    accounts: ObservedAccounts
+    keys: KeyFiles
+    metrics: Metrics
+    readiness: Readiness
 
     async def close(self) -> None:
         self.hasher.close()
@@ -41,7 +51,9 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
     """Opens the store of these settings, migrated, with the clients that a fresh one has. hasher:
     by default of the recommended cost; the server closes it."""
     clock = SystemClock()
+    metrics = Metrics()
     store = SqliteStore(settings.database)
+    keys = store.default_keys()
     await migrate(store.rows, component="server", package=TABLES)
     client_rows = ClientRows(store.rows, settings.lifetime)
     if settings.dev:
@@ -50,9 +62,11 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
                 await client_rows.set_max_staleness(client)
     clients = RegisteredClients(ClientRows(store.blocking().rows, settings.lifetime), clock)
     account_rows = AccountRows(store.rows)
-    auth = Counterfoil(
+    auth = ObservedCounterfoil(
+        metrics,
         issuer=settings.issuer or f"http://localhost:{settings.port}",
-        store=store,
+        store=CountedStore(store, metrics),
+        keys=keys,
         clients=clients,
         claims=lambda subject: claims_of(account_rows, subject),
         clock=clock,
@@ -63,5 +77,20 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
         return secrets.versions[secrets.current]
 
     hasher = hasher or PasswordHasher()
-    accounts = Accounts(account_rows, Attempts(store.rows, secret), hasher, auth, clock)
-    return Server(settings, store, hasher, clients, client_rows, auth, accounts)
+    attempts = Attempts(store.rows, secret)
+    accounts = ObservedAccounts(metrics, account_rows, attempts, hasher, auth, clock)
+    gauges.register(metrics, store=store, hasher=hasher, keys=keys, auth=auth)
+    secrets = ClientSecrets(store.rows)
+    return Server(
+        settings=settings,
+        store=store,
+        hasher=hasher,
+        clients=clients,
+        client_rows=client_rows,
+        client_secrets=secrets,
+        auth=auth,
+        accounts=accounts,
+        keys=keys,
+        metrics=metrics,
+        readiness=Readiness(store.blocking(), keys),
+    )

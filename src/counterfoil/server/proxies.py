@@ -30,6 +30,7 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 _METHOD = re.compile(rb"[A-Z]{1,32}")
 _METHOD_HEADERS = frozenset({b"x-original-method", b"x-forwarded-method"})
+_PATH_HEADERS = frozenset({b"x-original-uri", b"x-forwarded-uri"})
 
 
 def trusted_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -76,13 +77,29 @@ def original_method(peer: str, headers: Headers, trusted: tuple[Network, ...]) -
     X-Original-Method (ingress-nginx) or X-Forwarded-Method (Traefik, Caddy); both, or one twice,
     is not known either: the other may have come through from the client.
     """
-    address = _address(peer)
-    if address is None or not _is_in(address, trusted):
-        return None
-    methods = [value for name, value in headers if name in _METHOD_HEADERS]
-    if len(methods) != 1 or not _METHOD.fullmatch(methods[0]):
-        return None
-    return methods[0].decode("ascii")
+    method = _told(_METHOD_HEADERS, peer, headers, trusted)
+    return method.decode("ascii") if method is not None and _METHOD.fullmatch(method) else None
+
+
+def original_uri(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str | None:
+    """The path and query that a trusted proxy asks about, as its client sent them; None when they
+    are not known. X-Original-URI (ingress-nginx) or X-Forwarded-Uri (Traefik, Caddy), as above."""
+    uri = _told(_PATH_HEADERS, peer, headers, trusted)
+    return uri.decode("latin-1") if uri is not None else None
+
+
+def is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether the connection comes from a trusted proxy."""
+    address = _address(peer) if trusted else None
+    return address is not None and _is_in(address, trusted)
+
+
+def _told(
+    names: frozenset[bytes], peer: str, headers: Headers, trusted: tuple[Network, ...]
+) -> bytes | None:
+    """The one header of these names, from a trusted proxy."""
+    found = [value for name, value in headers if name in names]
+    return found[0] if len(found) == 1 and is_trusted(peer, trusted) else None
 
 
 def _hops(headers: Headers) -> list[str]:

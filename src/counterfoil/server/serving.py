@@ -16,11 +16,14 @@ from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
 from counterfoil.server import logs
 from counterfoil.server.app import application
 from counterfoil.server.composition import Server, compose
+from counterfoil.server.requests import Requests
 from counterfoil.server.settings import Settings
+from counterfoil.server.signals import SignalledServer
 from counterfoil.server.wire import Wire
 
 DEMO: Final = "demo"
 BACKLOG: Final = 2048
+FINISH_WITHIN: Final = 20  # seconds that requests under way have, once nothing new is accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +49,30 @@ async def serve(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
 
 def web_server(server: Server, ready: Callable[[], None]) -> uvicorn.Server:
     """What answers HTTP for the server once it is told which sockets to serve."""
-    config = uvicorn.Config(
+    requests = Requests(
         application(server),
+        metrics=server.metrics,
+        trusted=server.settings.networks,
+        is_draining=lambda: server.readiness.is_draining,
+    )
+    config = uvicorn.Config(
+        requests,
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
         date_header=True,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=FINISH_WITHIN,
         http=Wire,
         ws="none",
     )
-    return _Server(config, ready)
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
+    return SignalledServer(
+        config,
+        ready=ready,
+        readiness=server.readiness,
+        keys=server.keys,
+        drain=server.settings.drain,
+    )
 
 
 async def demo_account(server: Server) -> str | None:

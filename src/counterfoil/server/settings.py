@@ -57,6 +57,7 @@ def read_names(value: object) -> object:
 
 
 Span = Annotated[timedelta, BeforeValidator(read_span)]
+MetricsFor = Literal["private", "open", "off"]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_names)]
 
 
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     data: Path = Path("counterfoil-data")
     issuer: str = ""
     registration: Literal["open", "closed", ""] = ""
+    pages_client: str = Field(default="web", pattern=r"^([a-z0-9][a-z0-9_-]{0,31})?$")
     trusted_proxies: Names = ()
     access_lifetime: Span = Lifetime().access
     idle: Span | None = None  # 7 days, or less where the absolute end comes sooner
@@ -80,6 +82,8 @@ class Settings(BaseSettings):
     grace: Span = Lifetime().grace
     max_staleness: Span = timedelta(seconds=10)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics: MetricsFor = "private"
+    drain: Span = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(minutes=5))
 
     @property
     def lifetime(self) -> Lifetime:

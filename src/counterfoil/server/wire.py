@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from counterfoil.errors import CounterfoilError, Malformed, TooLarge
 from counterfoil.integrations.problem import problem
+from counterfoil.server.requests import HEADER, Requests
 
 HEAD_LIMIT: Final = 128 * 1024
 HEAD_WITHIN: Final = 20.0  # seconds, from the connection or from the answer before
@@ -100,6 +101,9 @@ class Wire(HttpToolsProtocol):
             status, headers, members = problem(self._refusal)
             body = json.dumps(members, separators=(",", ":")).encode()
             headers += [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+            if isinstance(self.config.app, Requests):
+                named = self.config.app.refused(status, self._refusal.code)
+                headers.append((HEADER, named.encode()))
             lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
             headers += self.server_state.default_headers
             lines += [name + b": " + value for name, value in headers]

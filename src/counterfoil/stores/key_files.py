@@ -91,6 +91,27 @@ class KeyFiles:
                 self._keys.load()
         return changed
 
+    def reload(self) -> None:
+        """Reads the files that there are now, changed or not. Raises `ConfigurationError` for one
+        that cannot be used, or is gone, which leaves in force what was known of it, and has read
+        the other all the same."""
+        troubles: list[ConfigurationError] = []
+        for file in (self._keys, self._secrets):
+            try:
+                file.reload()
+            except ConfigurationError as why:
+                troubles.append(why)
+        if troubles:
+            raise troubles[0]
+
+    def age(self) -> float:
+        """Seconds since both files could be read; looks whether they can. NaN before the first."""
+        for look in (self._keys.current, self._secrets.current):
+            with contextlib.suppress(ConfigurationError, KeysStale):
+                if look() is None:
+                    return float("nan")
+        return self._clock.uptime() - min(self._keys.seen_at, self._secrets.seen_at)
+
     def _first(self, file: _Watched[Content], make: Callable[[], str]) -> Content:
         with self._locked():
             if not file.path.exists():
@@ -157,7 +178,7 @@ class _Watched(Generic[Content]):
         self._content: Content | None = None
         self._mark: tuple[int, ...] = ()
         self._trouble = ""
-        self._seen_at = self._looked_at = 0.0
+        self.seen_at = self._looked_at = 0.0
 
     def recent(self) -> Content | None:
         """The content, looked up again after LOOK_EVERY; None before there is a file."""
@@ -181,8 +202,13 @@ class _Watched(Generic[Content]):
                 raise _unreadable(self.path, why) from None
             self._trouble = str(why)
         else:
-            self._seen_at = self._looked_at
+            self.seen_at = self._looked_at
         return self._remembered(self._looked_at)
+
+    def reload(self) -> None:
+        """Reads the file, unless it was not made yet. Raises `ConfigurationError`."""
+        if self._content is not None or self.path.exists():
+            self.load()
 
     def load(self) -> Content:
         """Reads the file. Raises `ConfigurationError`."""
@@ -201,11 +227,11 @@ class _Watched(Generic[Content]):
             raise ConfigurationError(f"{self.path}: {why.detail}") from None
         # The content before the mark: another thread that sees the new mark takes the content.
         self._content = content
-        self._mark, self._seen_at = _mark(status), started_at
+        self._mark, self.seen_at = _mark(status), started_at
         return content
 
     def _remembered(self, now: float) -> Content | None:
-        if now - self._seen_at >= self._max_age:
+        if now - self.seen_at >= self._max_age:
             raise KeysStale(self._trouble)
         return self._content
 

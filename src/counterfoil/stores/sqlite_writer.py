@@ -107,6 +107,11 @@ class Writer:
                 self._thread.start()
             self._jobs.put(job)
 
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait, about."""
+        return self._jobs.qsize()
+
     def close(self) -> None:
         """Ends the thread when what is queued is done."""
         with self._starting:

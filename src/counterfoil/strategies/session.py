@@ -11,7 +11,7 @@ from counterfoil.errors import SubjectSuspended
 from counterfoil.lifetime import NOTHING, Lifetime
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from counterfoil.handle import Handle
     from counterfoil.ports import Claims, Found
@@ -42,11 +42,13 @@ def lag() -> timedelta:
     return NOTHING
 
 
-def issue(session: Session, client: Client, handle: Handle) -> Credential:
+def issue(session: Session, client: Client, handle: Handle, *, now: datetime) -> Credential:
     return Credential(
         carrier=client.carrier,
         client_id=client.client_id,
+        strategy="session",
         token=handle.text,
+        issued_at=now,
         expires_at=session.expires_at,
     )
 

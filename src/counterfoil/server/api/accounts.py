@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from counterfoil.errors import RegistrationClosed
+from counterfoil.integrations.fastapi.shapes import RevokedShape
+from counterfoil.integrations.fastapi.shapes import revoked as revoked_shape
+from counterfoil.integrations.fastapi.strict_route import StrictRoute
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Given, Manager, Parts, carry
 from counterfoil.server.api.document import SIGNED_IN, refusals
-from counterfoil.server.api.route import StrictRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=refusals(400, 413, 422, 503))
 
@@ -36,7 +38,7 @@ async def change_password(
     manager: Manager,
     given: Given,
     parts: Parts,
-) -> shapes.RevokedShape:
+) -> RevokedShape:
     """Change the password; ends my other sessions."""
     revoked = await parts.accounts.change_password(
         manager.subject, current=sent.current, new=sent.new, session_id=manager.session_id
@@ -44,4 +46,4 @@ async def change_password(
     if given.carrier == "cookie":
         opened = await parts.auth.step_up(given)
         carry(response, opened, parts)
-    return shapes.revoked(revoked)
+    return revoked_shape(revoked)

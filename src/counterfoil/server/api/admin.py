@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from counterfoil.client import Algorithm
 from counterfoil.errors import Malformed
 from counterfoil.events import Event
+from counterfoil.integrations.fastapi import shapes as session_shapes
+from counterfoil.integrations.fastapi.strict_route import StrictRoute
 from counterfoil.keys import Purpose, SigningKeySet
 from counterfoil.outcome import Changed
 from counterfoil.ports import SessionQuery
@@ -17,7 +19,6 @@ from counterfoil.server import key_changes
 from counterfoil.server.api import shapes
 from counterfoil.server.api.context import Administrator, Context, Parts
 from counterfoil.server.api.document import SIGNED_IN, refusals
-from counterfoil.server.api.route import StrictRoute
 from counterfoil.server.tables.accounts import Account
 
 router = APIRouter(
@@ -36,9 +37,9 @@ class AccountPage(BaseModel):
     next: str | None
 
 
-class ListedSession(shapes.Device):
+class ListedSession(session_shapes.Device):
     subject: str
-    ended_at: shapes.Moment | None
+    ended_at: session_shapes.Moment | None
     ended_because: str | None
 
 
@@ -52,8 +53,8 @@ class KeyShape(BaseModel):
     algorithm: Algorithm
     purpose: Purpose
     state: str
-    created_at: shapes.Moment
-    published_at: shapes.Moment
+    created_at: session_shapes.Moment
+    published_at: session_shapes.Moment
 
 
 class KeyList(BaseModel):
@@ -67,7 +68,7 @@ class ClientList(BaseModel):
 class TrailLineShape(BaseModel):
     number: int
     kind: str
-    at: shapes.Moment
+    at: session_shapes.Moment
     subject: str | None
     session_id: str | None
     client_id: str | None
@@ -129,7 +130,7 @@ async def sessions(
     page = await parts.auth.store.sessions(query)
     shown = []
     for each in page:
-        device = shapes.device(
+        device = session_shapes.device(
             each, parts.clients.get(each.client_id), current=asking.session_id
         ).model_dump()
         shown.append(
@@ -149,9 +150,13 @@ async def sessions(
     response_model_exclude_none=True,
     openapi_extra=SIGNED_IN,
 )
-async def end_session(session_id: str, _: Administrator, parts: Parts) -> shapes.RevokedShape:
+async def end_session(
+    session_id: str, _: Administrator, parts: Parts
+) -> session_shapes.RevokedShape:
     """End a session."""
-    return shapes.revoked(await parts.auth.revoke(session_id, because="revoked_by_administrator"))
+    return session_shapes.revoked(
+        await parts.auth.revoke(session_id, because="revoked_by_administrator")
+    )
 
 
 @router.delete(
@@ -159,15 +164,15 @@ async def end_session(session_id: str, _: Administrator, parts: Parts) -> shapes
 )
 async def end_sessions(
     _: Administrator, parts: Parts, subject: Name = None, client_id: Name = None
-) -> shapes.RevokedShape:
+) -> session_shapes.RevokedShape:
     """End all sessions of a subject, or of a client."""
     if (subject is None) == (client_id is None):
         raise Malformed("Name one of subject and client_id.")
     if client_id is not None:
-        return shapes.revoked(await parts.auth.revoke_client(client_id))
+        return session_shapes.revoked(await parts.auth.revoke_client(client_id))
     await parts.accounts.account(subject or "")
     because = "revoked_by_administrator"
-    return shapes.revoked(await parts.auth.revoke_all(subject or "", because=because))
+    return session_shapes.revoked(await parts.auth.revoke_all(subject or "", because=because))
 
 
 @router.get("/keys", openapi_extra=SIGNED_IN)

@@ -10,14 +10,21 @@ from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from counterfoil.carriers.clients import ClientCarriers
+from counterfoil.client import Client
 from counterfoil.credential import Presented, Verified
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import Forbidden
+from counterfoil.integrations.fastapi import routes, sign_in
+from counterfoil.integrations.fastapi.shapes import ClientId
 from counterfoil.outcome import Opened
 from counterfoil.server.accounts import Accounts
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
+from counterfoil.server.metrics import Metrics
 from counterfoil.server.proxies import client_address
+from counterfoil.server.readiness import Readiness
+from counterfoil.server.settings import MetricsFor
+from counterfoil.server.tables.client_secrets import ClientSecrets
 
 ADMIN = "admin"
 
@@ -32,6 +39,11 @@ class Context:
     carriers: ClientCarriers
     networks: tuple[IPv4Network | IPv6Network, ...]
     registration_is_open: bool
+    client_secrets: ClientSecrets
+    metrics: Metrics
+    readiness: Readiness
+    metrics_for: MetricsFor
+    pages_client: str
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""
@@ -44,17 +56,13 @@ def context(request: Request) -> Context:
 
 
 Parts = Annotated[Context, Depends(context)]
-Asked = Annotated[
-    str | None,
-    Query(alias="client_id", max_length=64, description="Whose cookie, where there are several."),
-]
 AskedAs = Annotated[
-    str | None,
-    Query(alias="as_client_id", max_length=64, description="Whose cookie; client_id filters here."),
+    ClientId | None,
+    Query(alias="as_client_id", description="Whose cookie; client_id filters here."),
 ]
 
 
-async def presented(request: Request, parts: Parts, client_id: Asked = None) -> Presented:
+async def presented(request: Request, parts: Parts, client_id: routes.Asked = None) -> Presented:
     """The request's one credential. A cookie counts only where the request is not cross-site."""
     return parts.carriers.require(request.method, request.headers.raw, client_id=client_id)
 
@@ -71,10 +79,7 @@ GivenAs = Annotated[Presented, Depends(presented_as)]
 async def managing(parts: Parts, found: Given) -> Verified:
     """Who is asking, by the record as it is now. Raises `Forbidden` for a client that may not
     manage."""
-    verified = await parts.auth.confirm(found)
-    if not parts.clients[verified.client_id].manage:
-        raise Forbidden("Credentials of this client may not manage sessions or accounts.")
-    return verified
+    return await routes.managing(parts.auth, found)
 
 
 async def administering(parts: Parts, found: GivenAs) -> Verified:
@@ -98,5 +103,8 @@ def carry(response: Response, found: Opened, parts: Context) -> None:
     response.raw_headers.extend(parts.carriers.set_cookies(found, now=parts.auth.clock.now()))
 
 
-def clear(response: Response, client_id: str | None, parts: Context) -> None:
-    response.raw_headers.extend(parts.carriers.clear_cookies(client_id))
+async def end_former(request: Request, client: Client, parts: Context) -> None:
+    """Ends the session whose cookie a sign-in replaces (ASVS 7.2.4), if that can be done now: the
+    new one is open already, and its credential must reach the client."""
+    headers = request.headers.raw
+    await sign_in.end_former(parts.auth, parts.carriers, headers, client_id=client.client_id)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
-from counterfoil.integrations.problem import problem
+from counterfoil.integrations.fastapi import refusals as fastapi_refusals
+from counterfoil.integrations.fastapi.refusals import answer, sentence
 from counterfoil.server.api.methods import allowed
+from counterfoil.server.requests import route_taken
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -21,22 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger("counterfoil.server")
-_ROOM: Final = {"path": "address", "query": "query", "body": "body"}
-
-
-def answer(error: CounterfoilError, status: HTTPStatus | None = None) -> Response:
-    """The error as a problem; status: where HTTP has a word of its own for it."""
-    found = problem(error)
-    if status is not None:
-        found = found._replace(
-            status=status, body={**found.body, "status": status.value, "title": status.phrase}
-        )
-    response = JSONResponse(found.body, status_code=found.status)
-    response.raw_headers = [
-        (b"content-length", str(len(response.body)).encode()),
-        *found.headers,
-    ]
-    return response
+_ROOTS: Final = ("/v1/", "/oauth/")
 
 
 def register(app: FastAPI) -> None:
@@ -45,14 +32,12 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(CounterfoilError)
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, CounterfoilError)  # noqa: S101 - what it is registered for
-        if problem(error).status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("the set-up is wrong: %s", error.detail)
-        return answer(error)
+        return fastapi_refusals.refused(error)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-        return answer(Malformed(_sentence(error)))
+        return answer(Malformed(sentence(error)))
 
     @app.exception_handler(HTTPException)
     async def unanswered(request: Request, error: Exception) -> Response:
@@ -69,19 +54,20 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        # The message of an unforeseen error may hold what was sent, so only its kind is told.
-        _log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__)
+        # The message of an unforeseen error may hold what was sent, so only its kind is told;
+        # and of the address only the route, for ids of people stand in addresses.
+        _log.error("%s %s failed: %s", request.method, route_taken(), type(error).__name__)
         return answer(CounterfoilError())
 
 
 class Unstored:
-    """Answers under /v1 depend on a credential: nobody may keep them for anybody else."""
+    """Answers here depend on a credential: nobody may keep them for anybody else."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not scope["path"].startswith(_ROOTS):
             await self._app(scope, receive, send)
             return
 
@@ -95,13 +81,3 @@ class Unstored:
             await send(message)
 
         await self._app(scope, receive, send_unstored)
-
-
-def _sentence(error: RequestValidationError) -> str:
-    """Where the first thing wrong is, never what it was."""
-    first = error.errors()[0]
-    place, *path = (str(part) for part in first["loc"])
-    where = ".".join(path) or "it"
-    if first["type"] == "extra_forbidden":
-        return f"The {_ROOM.get(place, place)} has a member that is not known here."
-    return f"The {_ROOM.get(place, place)} is not as expected at {where}: {first['type']}."

@@ -66,6 +66,11 @@ class Attempts:
     async def session_undecided(self, session_id: str) -> None:
         await self._change(_session(session_id), taken_back)
 
+    async def count_client(self, address: str, *, now: datetime) -> None:
+        """Counts a program that did not prove which client it is; apart from the sign-ins of the
+        same address, which may be a whole office's. Raises `TooManyAttempts`."""
+        await self._count(f"client:{address_key(address)}", PER_ADDRESS, now)
+
     async def unlock(self, identifier: str) -> None:
         """Forgets the failures of an account: its password was set, or its owner confirmed it."""
         await self._change(self._account(identifier), lambda count: FailureCount(count.key))

@@ -11,11 +11,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from counterfoil.errors import Malformed, TooLarge
+from counterfoil.errors import CounterfoilError, Malformed, TooLarge
+from counterfoil.integrations.fastapi.refusals import answer, refused, sentence, unstored
 from counterfoil.strict_json import parse_object
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -26,13 +28,22 @@ _JSON: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?\Z",
 
 class StrictRoute(APIRoute):
     """Refuses unknown and repeated query parameters, and bodies that are not one strict JSON
-    object of at most 64 KiB."""
+    object of at most 64 KiB. Answers every refusal itself, as a problem, so it needs neither the
+    middleware nor an exception handler; nobody may store what it answers."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         known = set(_query_names(self.dependant))
         takes_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return unstored(await strictly(request))
+            except CounterfoilError as error:
+                return unstored(refused(error))
+            except RequestValidationError as error:
+                return unstored(answer(Malformed(sentence(error))))
 
         async def strictly(request: Request) -> Response:
             _require_known_query(request, known)
@@ -44,7 +55,7 @@ class StrictRoute(APIRoute):
                 request._json = parse_object(body, limit=BODY_LIMIT)  # noqa: SLF001 - Starlette's cache of it
             return await handle(request)
 
-        return strictly
+        return answered
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""Ctrl-C and its like, heard only where nothing is left behind."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, Self
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BY_SIGNAL: Final = 128  # what shells add to a signal's number
+
+
+class Interruptions:
+    """The first signal that is heard ends the program; the ones after it change nothing, so that
+    tidying up is not cut short. What was ignored before (`nohup`) stays ignored."""
+
+    def __init__(self) -> None:
+        self._is_deaf = False
+        self._waiting: int | None = None
+        self._former: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for each in ENDING:
+            former = signal.getsignal(each)
+            if former is not signal.SIG_IGN:
+                self._former[each] = former
+                signal.signal(each, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each, former in self._former.items():
+            signal.signal(each, former)
+
+    def ignore(self) -> None:
+        """From now on."""
+        self._is_deaf = True
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """What comes meanwhile is heard afterwards."""
+        self._is_deaf = True
+        try:
+            yield
+        finally:
+            self._is_deaf = False
+        if self._waiting is not None:
+            self._end(self._waiting)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self._is_deaf:
+            self._waiting = number
+        else:
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        self._is_deaf = True
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(BY_SIGNAL + number)

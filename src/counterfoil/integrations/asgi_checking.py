@@ -1,0 +1,121 @@
+"""The check that the middleware makes of a request, once: at the issuer, or by its keys alone."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from counterfoil import handle as handles
+from counterfoil.carriers import bearer
+from counterfoil.credential import Presented
+from counterfoil.errors import (
+    AuthError,
+    ClaimsStale,
+    CredentialExpired,
+    KeyUnknown,
+    Unavailable,
+)
+from counterfoil.integrations.asgi_exchange import can_answer
+from counterfoil.integrations.problem import status_of
+
+if TYPE_CHECKING:
+    from counterfoil.carriers.clients import ClientCarriers
+    from counterfoil.carriers.headers import Headers
+    from counterfoil.credential import Verified
+    from counterfoil.engine import Counterfoil
+    from counterfoil.integrations.asgi_exchange import Exchange
+    from counterfoil.integrations.issuer import Scope
+    from counterfoil.outcome import Opened
+    from counterfoil.verifier import Verifier
+
+_HANDSHAKE: Final = "WEBSOCKET"  # opens with GET and is no safe read (carriers/cross_site.py)
+_RENEWABLE: Final = (ClaimsStale, CredentialExpired, KeyUnknown)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCheck:
+    """Checks bearer headers and cookies, and keeps cookie clients signed in."""
+
+    auth: Counterfoil
+    carriers: ClientCarriers
+    audience: str | None
+    client_id: str | None
+
+    async def look(self, scope: Scope, exchange: Exchange) -> None:
+        """Finds the request's one credential and checks it."""
+        headers = scope["headers"]
+        method = scope["method"] if scope["type"] == "http" else _HANDSHAKE
+        try:
+            presented = self.carriers.find(method, headers, client_id=self.client_id)
+            if presented is None:
+                return
+            exchange.presented = presented
+            exchange.verified = await self._check(presented)
+        except (AuthError, Unavailable) as why:
+            exchange.refuse(why)
+            exchange.is_bearer = _has_bearer(headers)
+            if isinstance(why, _RENEWABLE) and not exchange.is_bearer and can_answer(scope):
+                await self._renew(method, headers, exchange)
+        else:
+            is_due = exchange.verified.facts.refresh_due and presented.carrier == "cookie"
+            if is_due and can_answer(scope):
+                await self._replace(presented, exchange)
+
+    async def _check(self, presented: Presented) -> Verified:
+        if handles.looks_like(presented.text):
+            return await self.auth.check(presented, audience=self.audience)
+        return self.auth.check_token(presented, audience=self.audience)
+
+    async def _replace(self, presented: Presented, exchange: Exchange) -> None:
+        """A new handle, as privileges changed (fixation). The check has its answer: where this
+        does not succeed now, the next request tries again."""
+        with suppress(AuthError, Unavailable):
+            self._hand_out(await self.auth.refresh(presented), exchange)
+
+    async def _renew(self, method: str, headers: Headers, exchange: Exchange) -> None:
+        """A fresh credential for the refresh cookie. Where that is refused with 401 the refusal
+        stands that there was; anything else, cannot know above all, is said instead."""
+        client_id = exchange.presented.client_id if exchange.presented else self.client_id
+        try:
+            given = self.carriers.require_handle(method, headers, client_id=client_id)
+            opened = await self.auth.refresh(given, client_id=given.client_id)
+        except (AuthError, Unavailable) as why:
+            if status_of(why) != HTTPStatus.UNAUTHORIZED:
+                exchange.refuse(why)
+            return
+        try:
+            exchange.verified = await self._check(self._hand_out(opened, exchange))
+            exchange.refusal = None
+        except (AuthError, Unavailable) as why:
+            exchange.refuse(why)
+
+    def _hand_out(self, opened: Opened, exchange: Exchange) -> Presented:
+        issued = opened.credential
+        exchange.opened = opened
+        exchange.cookies = self.carriers.set_cookies(opened, now=self.auth.clock.now())
+        exchange.presented = Presented(issued.token, "cookie", issued.client_id)
+        return exchange.presented
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierCheck:
+    """Checks bearer headers with an issuer's public keys; cookies are not looked at."""
+
+    verifier: Verifier
+
+    async def look(self, scope: Scope, exchange: Exchange) -> None:
+        """Checks the request's bearer header. No I/O."""
+        try:
+            exchange.presented = presented = bearer.read(scope["headers"])
+            if presented is not None:
+                exchange.verified = self.verifier.check(presented.text)
+        except (AuthError, Unavailable) as why:
+            exchange.refuse(why)
+            exchange.is_bearer = True
+
+
+def _has_bearer(headers: Headers) -> bool:
+    """Whether it was the Authorization header that was refused: it is looked at first and alone."""
+    return any(name == b"authorization" for name, _ in headers)

@@ -1,0 +1,172 @@
+"""One request and its answer as the middleware sees them: what was found, and what leaves."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from counterfoil.errors import CounterfoilError, CredentialMissing, Unavailable
+from counterfoil.integrations.problem import problem, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, MutableMapping
+
+    from counterfoil.credential import Presented, Verified
+    from counterfoil.integrations.issuer import Scope, Send
+    from counterfoil.outcome import Opened
+
+HeaderList: TypeAlias = list[tuple[bytes, bytes]]
+Stage: TypeAlias = Literal["waiting", "accepted", "over"]
+
+DENIAL: Final = "websocket.http.response"  # ASGI's extension: a handshake refused with an answer
+_STAGE_AFTER: Final[dict[str, Stage]] = {
+    "http.response.start": "over",
+    "websocket.accept": "accepted",
+    "websocket.close": "over",
+    f"{DENIAL}.start": "over",
+}
+_OURS: Final = HTTPStatus.INTERNAL_SERVER_ERROR  # a fault on this side, for the developer to see
+_VARY: Final = (b"Cookie", b"Authorization")
+_POLICY_VIOLATION: Final = 1008  # RFC 6455 §7.4.1
+_TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455 §11.7
+
+
+class Exchange:
+    """What a request presented and what its check said, until its answer has begun.
+
+    presented: the credential as it stands now, which is the new one once it was renewed; opened:
+    that renewal. cookies: what the answer has to set. It refers to no scope, so that no request
+    waits for the garbage collector.
+    """
+
+    __slots__ = (
+        "_send",
+        "_was_read",
+        "cookies",
+        "is_bearer",
+        "opened",
+        "presented",
+        "refusal",
+        "stage",
+        "verified",
+    )
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._was_read = False
+        self.cookies: HeaderList = []
+        self.is_bearer = False
+        self.opened: Opened | None = None
+        self.presented: Presented | None = None
+        self.refusal: CounterfoilError | None = None
+        self.stage: Stage = "waiting"
+        self.verified: Verified | None = None
+
+    def refuse(self, why: CounterfoilError) -> None:
+        """Keeps a refusal for whoever reads it; its frames, which lead back here, are let go."""
+        self.refusal = why.with_traceback(None)
+
+    def current(self) -> Verified:
+        """Raises what the check raised, and `CredentialMissing` when nothing was presented."""
+        self._was_read = True
+        if self.verified is not None:
+            return self.verified
+        raise self.refusal or CredentialMissing()
+
+    def optional(self) -> Verified | None:
+        """None when nothing was presented, or a cookie was refused with 401; else as `current`."""
+        self._was_read = True
+        if self.refusal is None:
+            return self.verified
+        if not self.is_bearer and status_of(self.refusal) == HTTPStatus.UNAUTHORIZED:
+            return None
+        raise self.refusal
+
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """Passes on what the application sends; its start gets the headers that belong there."""
+        kind = message["type"]
+        if kind not in _STAGE_AFTER:
+            return self._send(message)
+        if kind == "websocket.close" and self.stage == "waiting" and self.cookies:
+            return self._answer(DENIAL, HTTPStatus.FORBIDDEN, [])
+        self.stage = _STAGE_AFTER[kind]
+        if (self._was_read or self.cookies) and kind != "websocket.close":
+            headers = [(name, value) for name, value in message.get("headers", ())]
+            if kind != "websocket.accept":
+                headers = unshared(headers)
+            message = {**message, "headers": with_cookies(headers, self.cookies)}
+        return self._send(message)
+
+    async def take(self, error: Exception, scope: Scope) -> bool:
+        """Answers an error of the application above; False when it is not ours to answer.
+
+        Cookies that were renewed reach the client all the same: their handle is spent, and whoever
+        presents that after its grace is signed out.
+        """
+        if isinstance(error, CounterfoilError) and status_of(error) != _OURS:
+            return await self._take_refusal(error, scope)
+        if self.stage == "waiting" and self.cookies:
+            await self._answer(_kind(scope), _OURS, [])
+        return False
+
+    async def _take_refusal(self, error: CounterfoilError, scope: Scope) -> bool:
+        if self.stage == "over":
+            return False
+        kind = _kind(scope)
+        if self.stage == "accepted" or not can_answer(scope):
+            again = isinstance(error, Unavailable)
+            code = _TRY_AGAIN_LATER if again else _POLICY_VIOLATION
+            await self.send({"type": "websocket.close", "code": code, "reason": error.code})
+            return True
+        told = problem(error)
+        body = json.dumps(told.body).encode()
+        headers = [*told.headers, (b"content-length", b"%d" % len(body))]
+        is_head = scope.get("method") == "HEAD"
+        await self._answer(kind, told.status, headers, b"" if is_head else body)
+        return True
+
+    async def _answer(self, kind: str, status: int, headers: HeaderList, body: bytes = b"") -> None:
+        if not headers:
+            headers = [(b"content-length", b"0")]
+        await self.send({"type": f"{kind}.start", "status": int(status), "headers": headers})
+        await self._send({"type": f"{kind}.body", "body": body})
+
+
+def can_answer(scope: Scope) -> bool:
+    """Whether every way out has headers; a handshake that is merely closed has none."""
+    return scope["type"] == "http" or DENIAL in (scope.get("extensions") or ())
+
+
+def _kind(scope: Scope) -> str:
+    return "http.response" if scope["type"] == "http" else DENIAL
+
+
+def unshared(headers: HeaderList) -> HeaderList:
+    """With `no-store`, and a Vary that names both carriers: for no cache, and nobody else."""
+    others: HeaderList = []
+    said: dict[bytes, list[bytes]] = {b"cache-control": [], b"vary": []}
+    for header in headers:
+        name = header[0].lower()
+        if name in said:
+            said[name] += [each.strip() for each in header[1].split(b",")]
+        else:
+            others.append(header)
+    control, vary = said.values()
+    if b"no-store" not in (each.lower() for each in control):
+        control = [b"no-store"]
+    if b"*" not in vary:
+        named = {each.lower() for each in vary}
+        vary += [each for each in _VARY if each.lower() not in named]
+    return [*others, (b"cache-control", b", ".join(control)), (b"vary", b", ".join(vary))]
+
+
+def with_cookies(headers: HeaderList, cookies: HeaderList) -> HeaderList:
+    """With these cookies, all or none: where the application sets one of them, it has signed
+    somebody in or out, and that is newer."""
+    own = {_name(value) for name, value in headers if name.lower() == b"set-cookie"}
+    return headers if any(_name(value) in own for _, value in cookies) else [*headers, *cookies]
+
+
+def _name(cookie: bytes) -> bytes:
+    return cookie.partition(b"=")[0].strip()

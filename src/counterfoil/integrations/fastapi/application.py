@@ -1,0 +1,46 @@
+"""One line that makes an application a protected one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from counterfoil.engine import Counterfoil
+from counterfoil.errors import ConfigurationError
+from counterfoil.integrations.asgi import AuthMiddleware
+from counterfoil.integrations.fastapi.document import complete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastapi import FastAPI
+
+    from counterfoil.verifier import Verifier
+
+
+def protect(
+    app: FastAPI,
+    auth: Counterfoil | Verifier,
+    *,
+    audience: str | None = None,
+    client_id: str | None = None,
+    origins: Iterable[str] = (),
+) -> None:
+    """Adds the middleware, and what the OpenAPI document says: the clients' credentials, and the
+    refusals of each call that asks for a session.
+
+    It refuses no request by itself: ask with `CurrentSession` or `requires`. The arguments are
+    those of `AuthMiddleware`, which raises `ConfigurationError` for what cannot work. Call it
+    once, before the application starts; middleware that is added later lies outside of it.
+    """
+    there: list[Any] = [each.cls for each in app.user_middleware]
+    if AuthMiddleware in there:
+        raise ConfigurationError("Add AuthMiddleware once: protect does it.")
+    asked: dict[str, Any] = {
+        "auth": auth,
+        "audience": audience,
+        "client_id": client_id,
+        "origins": tuple(origins),
+    }
+    AuthMiddleware(app, **asked)  # what cannot work is refused now, not at the start
+    app.add_middleware(AuthMiddleware, **asked)
+    complete(app, auth.clients if isinstance(auth, Counterfoil) else {})

@@ -1,0 +1,103 @@
+"""A store whose calls are counted and timed; the store itself knows nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+from counterfoil.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from counterfoil.events import Event
+    from counterfoil.ports import Commit, Found, Keys, SessionQuery, Store, TrailLine
+    from counterfoil.server.metrics import Metrics
+    from counterfoil.session import Session
+    from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_list import Block, Issuing
+    from counterfoil.subject import ClientState, SubjectState
+
+T = TypeVar("T")
+
+
+class CountedStore:
+    """The same store. Events are counted once they are written."""
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    @property
+    def suspends(self) -> bool:
+        return self._store.suspends
+
+    def blocking(self) -> Store:
+        return CountedStore(self._store.blocking(), self._metrics)
+
+    def default_keys(self) -> Keys:
+        return self._store.default_keys()
+
+    async def look_up(self, session_id: str) -> Found | None:
+        return await self._counted("look_up", self._store.look_up(session_id))
+
+    async def subject(self, subject: str) -> SubjectState:
+        return await self._counted("subject", self._store.subject(subject))
+
+    async def client(self, client_id: str) -> ClientState:
+        return await self._counted("client", self._store.client(client_id))
+
+    async def sessions(self, query: SessionQuery) -> list[Session]:
+        return await self._counted("sessions", self._store.sessions(query))
+
+    async def all_of_subject(self, subject: str) -> tuple[SubjectState, list[Session]]:
+        return await self._counted("all_of_subject", self._store.all_of_subject(subject))
+
+    async def commit(self, commit: Commit) -> bool:
+        done = await self._counted("commit", self._store.commit(commit))
+        if done:
+            self._happened(commit.events)
+        return done
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        await self._counted("touch", self._store.touch(session_id, at))
+
+    async def note(self, event: Event) -> None:
+        await self._counted("note", self._store.note(event))
+        self._happened((event,))
+
+    async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:
+        return await self._counted("reserve", self._store.reserve(issuing, count=count, now=now))
+
+    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+        return await self._counted("feed", self._store.feed(after, now=now))
+
+    async def trail(
+        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[TrailLine]:
+        return await self._counted(
+            "trail", self._store.trail(subject=subject, before=before, limit=limit)
+        )
+
+    async def sweep(self, *, now: datetime, limit: int = 1000) -> int:
+        return await self._counted("sweep", self._store.sweep(now=now, limit=limit))
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def _counted(self, call: str, answer: Awaitable[T]) -> T:
+        self._metrics.store_calls.count(call)
+        began = perf_counter()
+        try:
+            return await answer
+        except Unavailable:
+            self._metrics.store_failures.count(call)
+            raise
+        finally:
+            self._metrics.store_seconds.observe(call, perf_counter() - began)
+
+    def _happened(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._metrics.events.count(event.kind)

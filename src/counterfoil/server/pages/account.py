@@ -1,0 +1,118 @@
+"""One's own account: the devices that are signed in, and the password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from counterfoil.errors import (
+    AuthError,
+    NotFound,
+    Overloaded,
+    PasswordRefused,
+    SignInRefused,
+    Unavailable,
+)
+from counterfoil.server.pages import forms, notices, refusals
+from counterfoil.server.pages.answers import Answer, redirect
+from counterfoil.server.pages.visit import PLACE, is_signed_out
+from counterfoil.server.pages.words import ago
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from counterfoil.outcome import Revoked
+    from counterfoil.server.pages.visit import Visit, Visitor
+
+    Act = Callable[[Visit, Visitor], Awaitable[Answer]]
+
+_MOST_SHOWN: Final = 100
+_FORM: Final = forms.Form(
+    "account.html",
+    fields={SignInRefused: ("current",), PasswordRefused: ("new",)},
+    titles={SignInRefused: "The current password is not right."},
+)
+
+
+def signed_in(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
+    """A view for those who are signed in; all others are asked to sign in first."""
+
+    async def view(visit: Visit) -> Answer:
+        try:
+            return await act(visit, await visit.visitor())
+        except AuthError as error:
+            if not is_signed_out(error):
+                raise
+            return redirect(visit.at("/login"))
+
+    return view
+
+
+@signed_in
+async def show(visit: Visit, visitor: Visitor) -> Answer:
+    """Who is signed in, and where."""
+    shown = await _values(visit, visitor)
+    return Answer(
+        template=_FORM.template, values={**shown, "wrong": None, "notice": visit.notified()}
+    )
+
+
+@signed_in
+async def end_one(visit: Visit, visitor: Visitor) -> Answer:
+    """Signs one device out."""
+    await visit.fields()
+    session = await visit.parts.auth.session(visit.request.path_params["session_id"])
+    if session.subject != visitor.subject:
+        raise NotFound
+    visit.notify(notices.of("device", await visit.parts.auth.revoke(session.id)))
+    return redirect(visit.at(PLACE))
+
+
+@signed_in
+async def end_others(visit: Visit, visitor: Visitor) -> Answer:
+    """Signs out every device but this one."""
+    await visit.fields()
+    revoked = await visit.parts.auth.revoke_all(visitor.subject, keep=visitor.session_id)
+    visit.notify(notices.of("others", revoked))
+    return redirect(visit.at(PLACE))
+
+
+@signed_in
+async def change_password(visit: Visit, visitor: Visitor) -> Answer:
+    """Changes the password, signs out every other device, and gives this one a new handle."""
+    sent = await visit.fields("current", "new")
+    try:
+        forms.require_filled(sent)
+        revoked = await visit.parts.accounts.change_password(
+            visitor.subject, **sent, session_id=visitor.session_id
+        )
+    except (AuthError, Overloaded) as error:
+        shown = await _values(visit, visitor)
+        return _FORM.refused(error, {**shown, "notice": None})
+    except Unavailable as error:
+        return refusals.page(error, note="The password may have been changed already, or not.")
+    return await _changed(visit, visitor, revoked)
+
+
+async def _changed(visit: Visit, visitor: Visitor, revoked: Revoked) -> Answer:
+    try:
+        visit.carry(await visit.parts.auth.step_up(visitor.presented))
+    except Unavailable as error:
+        note = "The password was changed. To be safe, sign out here and sign in again."
+        return refusals.page(error, note=note)
+    visit.notify(notices.of("password", revoked))
+    return redirect(visit.at(PLACE))
+
+
+async def _values(visit: Visit, visitor: Visitor) -> dict[str, Any]:
+    now = visit.now
+    account = await visit.parts.accounts.account(visitor.subject)
+    sessions = await visit.parts.auth.sessions(visitor.subject)
+    others = [session for session in sessions if session.id != visitor.session_id]
+    return {
+        "identifier": account.identifier,
+        "roles": visitor.roles,
+        "current": [session for session in sessions if session.id == visitor.session_id],
+        "others": others[:_MOST_SHOWN],
+        "more": max(0, len(others) - _MOST_SHOWN),
+        "ago": lambda moment: ago(moment, now=now),
+    }

@@ -1,0 +1,68 @@
+"""Whether requests should be sent here: the store and the keys can be read, and nobody said stop.
+
+A queue of passwords that is full does not count. A storm of sign-ins may not take the server away
+from those who are signed in; sign-ins are answered 503 then, and everything else as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from counterfoil.drive import drive
+from counterfoil.errors import (
+    ConfigurationError,
+    IssuerUnavailable,
+    KeysStale,
+    StoreUnavailable,
+)
+
+if TYPE_CHECKING:
+    from counterfoil.ports import Keys, Store
+
+WITHIN: Final = 2.0  # seconds; a store that takes longer is none to send requests to
+RETRY_AFTER: Final = timedelta(seconds=1)
+
+
+class Readiness:
+    """Looks when it is asked, in a thread of its own: a store that hangs must not hang this."""
+
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self.is_draining = False
+        self._store = store
+        self._keys = keys
+        self._looking: Future[None] | None = None
+
+    def drain(self) -> None:
+        """From now on requests belong elsewhere; there is no way back."""
+        self.is_draining = True
+
+    async def require(self) -> None:
+        """Raises `Unavailable` where requests should go elsewhere."""
+        if self.is_draining:
+            raise IssuerUnavailable("This server is stopping.", retry_after=RETRY_AFTER)
+        looking = self._looking
+        if looking is None or looking.done():
+            looking = self._looking = Future()
+            threading.Thread(target=self._look, args=(looking,), daemon=True).start()
+        try:
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(looking)), WITHIN)
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"The store did not answer within {WITHIN:g} seconds.", retry_after=RETRY_AFTER
+            ) from None
+
+    def _look(self, looking: Future[None]) -> None:
+        try:
+            drive(self._store.subject("readiness"))
+            self._keys.public_keys()
+            self._keys.handle_secrets()
+        except ConfigurationError as why:
+            looking.set_exception(KeysStale(why.detail, retry_after=RETRY_AFTER))
+        except BaseException as why:  # noqa: BLE001 - whatever it is, somebody waits for it
+            looking.set_exception(why)
+        else:
+            looking.set_result(None)

@@ -1,0 +1,108 @@
+"""What a running server does when it is told: SIGTERM and SIGINT stop it, SIGHUP has it read the
+key files again.
+
+Stopping is in order: `/readyz` turns 503 at once, for `drain` everything is answered as before so
+that a load balancer can take notice, then nothing new is accepted and what is under way is
+finished. A second signal waits for nothing; what was acknowledged is on the disk all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from counterfoil.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from counterfoil.server.readiness import Readiness
+    from counterfoil.stores.key_files import KeyFiles
+
+_log = logging.getLogger("counterfoil.server")
+
+
+class SignalledServer(uvicorn.Server):
+    """uvicorn's server, told what signals mean here. ready: called once requests are answered."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        ready: Callable[[], None],
+        readiness: Readiness,
+        keys: KeyFiles,
+        drain: timedelta,
+    ) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._readiness = readiness
+        self._keys = keys
+        self._drain = drain.total_seconds()
+        self._close_at = float("inf")
+        self._is_told = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        if threading.current_thread() is threading.main_thread():
+            self._listen_for_hangups()
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._readiness.is_draining:
+            self._captured_signals.append(sig)
+            self.should_exit = self.force_exit = True
+        elif sig == signal.SIGTERM and self._drain:
+            self._captured_signals.append(sig)
+            self._close_at = time.monotonic() + self._drain
+        else:  # somebody at a terminal waits for nobody to take notice
+            super().handle_exit(sig, frame)
+        self._readiness.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._readiness.is_draining and not self._is_told:
+            self._is_told = True  # here and not in the handler, which may have cut in on a line
+            _log.info("stopping")
+        if time.monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    def _listen_for_hangups(self) -> None:
+        """SIGHUP: the keys anew. But whoever was started at a terminal ends with it, unless SIGHUP
+        was ignored from the start (nohup)."""
+        ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+
+        def hung_up() -> None:
+            if ends_with_terminal and not _has_terminal():
+                self.handle_exit(signal.SIGINT, None)
+            else:
+                self._reload()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
+
+    def _reload(self) -> None:
+        try:
+            self._keys.reload()
+        except ConfigurationError as why:
+            _log.error("keys_not_reloaded", extra={"members": {"detail": why.detail}})
+        else:
+            _log.info("keys_reloaded")
+
+
+def _has_terminal() -> bool:
+    with suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        return True
+    return False
