@@ -173,6 +173,13 @@ def test_a_store_that_can_only_be_awaited_is_refused_when_it_is_built(store: Mem
         blocking(store=store)
 
 
+def test_what_is_no_store_is_refused_when_it_is_built() -> None:
+    """A path is not one."""
+    wrong: Any = "app.db"
+    with pytest.raises(ConfigurationError, match="SqliteStore"):
+        blocking(store=wrong)
+
+
 def test_an_async_claims_source_is_refused_when_it_is_built() -> None:
     """It could not be awaited."""
 

@@ -51,6 +51,9 @@ def test_only_session_clients_are_issued_the_handle_itself() -> None:
         {"max_staleness": timedelta(0)},
         {"max_staleness": timedelta(seconds=60, microseconds=1)},
         {"max_staleness": timedelta(seconds=-1)},
+        {"max_staleness": 10},
+        {"audience": ["api", "web"]},
+        {"client_id": 7},
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:

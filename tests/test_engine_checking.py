@@ -12,8 +12,10 @@ from counterfoil import MemoryStore, Presented
 from counterfoil.errors import (
     AuthError,
     ClaimsStale,
+    ConfigurationError,
     CredentialExpired,
     CredentialMalformed,
+    CredentialMissing,
     KeyUnknown,
     RefreshUnknown,
     SessionExpired,
@@ -46,6 +48,27 @@ if TYPE_CHECKING:
     from counterfoil.testing.clock import FrozenClock
 
 PLAIN = ("web", "phone")
+
+
+async def test_nothing_presented_is_a_missing_credential() -> None:
+    """None is what a request without the cookie gives; it is not the application's mistake."""
+    nothing: Any = None
+    with scene() as s:
+        for asked in (s.auth.check, s.auth.confirm, s.auth.refresh, s.auth.revoke_presented):
+            with pytest.raises(CredentialMissing):
+                await asked(nothing)
+        with pytest.raises(CredentialMissing):
+            s.auth.check_token(nothing)
+
+
+async def test_what_is_no_text_is_the_applications_mistake() -> None:
+    """It is told what to give; no caller is refused for it."""
+    with scene() as s:
+        opened = await s.open("ann", client_id="api")
+        wrong: Any = opened.credential
+        with pytest.raises(ConfigurationError, match=r"opened\.credential\.token") as said:
+            await s.auth.check(wrong)
+        assert opened.credential.token not in str(said.value)
 
 
 class Counting(MemoryStore):

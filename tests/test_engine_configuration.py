@@ -41,12 +41,23 @@ def built(**settings: Any) -> Counterfoil:
         {"clients": [API], "window": timedelta(0)},
         {"clients": {"other": API}},
         {"clients": {"api": API}, "strategy": SessionStrategy()},
+        {"clients": API},
+        {"clients": [SessionStrategy()]},
+        {"clients": "api"},
+        {"clients": 7},
+        {"strategy": SessionStrategy},
+        {"strategy": "session"},
+        {"strategy": SessionStrategy(), "store": "app.db"},
+        {"strategy": SessionStrategy(), "store": MemoryStore},
+        {"clients": [API], "claims": {"ann": ["admin"]}},
+        {"clients": [API], "window": 3600},
     ],
     ids=str,
 )
 def test_what_cannot_work_is_refused_at_once(settings: dict[str, Any]) -> None:
     """Not at the first sign-in. (Nothing to serve, two of one name, no store, no keys, a window
-    that no list can cover, a mapping that disagrees with itself.)."""
+    that no list can cover, a mapping that disagrees with itself; a class or a text where a thing
+    is wanted, and a number where a duration is.)."""
     with pytest.raises(ConfigurationError) as refused:
         built(**settings)
     assert str(refused.value).endswith(".")
@@ -86,6 +97,8 @@ def test_an_issuer_is_https_or_on_loopback(issuer: str) -> None:
         "https://app.example:99999",
         "https://app.example:0",
         "https://app example",
+        "HTTPS://app.example",
+        "https://App.example",
         "https://äpp.example",
         "https://app.example\n",
         "https://[::1",

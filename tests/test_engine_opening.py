@@ -140,7 +140,7 @@ async def test_an_unknown_client_is_refused() -> None:
     with scene() as s:
         with pytest.raises(ClientUnknown):
             await s.auth.open("ann", client_id="nobody")
-        with pytest.raises(ClientUnknown):
+        with pytest.raises(ClientUnknown, match="Name the client"):
             await s.auth.open("ann")
     with scene(API) as s:
         assert (await s.auth.open("ann")).session.client_id == "api"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +56,14 @@ def test_durations_that_contradict_each_other_are_refused(
     end sessions that are in use, as a token's use is not seen."""
     with pytest.raises(ConfigurationError, match=named):
         Lifetime(**durations)
+
+
+@pytest.mark.parametrize("name", ["idle", "absolute", "access", "grace"])
+def test_a_bare_number_is_no_duration(name: str) -> None:
+    """Its unit would be anybody's guess."""
+    wrong: dict[str, Any] = {name: 300}
+    with pytest.raises(ConfigurationError, match=f"Give {name} as a timedelta"):
+        Lifetime(**wrong)
 
 
 def test_durations_may_all_be_equal() -> None:

@@ -139,6 +139,16 @@ def test_a_client_without_a_cookie_jar_is_refused() -> None:
         signed_in(odd, engine(), client_id="web")
 
 
+async def test_one_text_is_not_a_list_of_roles() -> None:
+    """`roles="admin"` would be the roles a, d, m, i and n."""
+    auth = engine(None, API)
+    with pytest.raises(ConfigurationError, match=r'\["admin"\]'):
+        verified(roles="admin")
+    with pytest.raises(ConfigurationError, match=r'\["admin"\]'):
+        await asigned_in(httpx2.AsyncClient(), auth, roles="admin")
+    assert await auth.sessions("ann") == []
+
+
 def test_the_only_client_needs_no_name() -> None:
     """Of several, one must be named."""
     auth = engine(None, API)

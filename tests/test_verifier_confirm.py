@@ -39,6 +39,17 @@ def test_confirm_asks_the_issuer_about_a_token_with_a_status() -> None:
         assert f"Authorization: Bearer {token}\r\n" in s.server.asked[-1]
 
 
+@pytest.mark.parametrize(
+    "other", [{"session_id": "b" * 22}, {"subject": "user-18"}, {"client_id": "partner"}], ids=str
+)
+def test_an_answer_about_somebody_else_is_no_answer(other: dict[str, str]) -> None:
+    """A cache on the way that does not look at Authorization would make one person another."""
+    with scene(session=yes(**other)) as s:
+        with pytest.raises(IssuerUnavailable, match="about another"):
+            s.verifier.confirm(s.token())
+        assert s.verifier.check(s.token()).subject == "user-17"
+
+
 def test_confirm_takes_a_handle_of_this_audience() -> None:
     """Of a client that has another id, only when the issuer names the audience."""
     with scene(session=yes(client_id="web", audience="api")) as s:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from counterfoil.drive import drive
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError
+from counterfoil.parts import require_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +51,8 @@ class BlockingCounterfoil:
     ) -> None:
         if inspect.iscoroutinefunction(claims):
             raise ConfigurationError("Give BlockingCounterfoil a claims function without async.")
+        if store is not None:
+            require_store(store)
         face = store.blocking() if store is not None else None
         if face is not None and face.suspends:
             raise ConfigurationError("Use Counterfoil with this store: it can only be awaited.")

@@ -14,6 +14,7 @@ from counterfoil.errors import (
     RefreshReused,
     RefreshUnknown,
     SessionUnknown,
+    StatusStale,
     Unavailable,
     WrongAudience,
 )
@@ -67,7 +68,10 @@ class Checking:
         except ListUnknown:
             # After a pause a list is announced as it opens, by this process or by another one.
             feed.catch_up()
-            return self._check_token(presented, audience)
+        except StatusStale:
+            with suppress(Unavailable):
+                feed.make_up()
+        return self._check_token(presented, audience)
 
     def _check_token(self, presented: Presented, audience: str | None) -> Verified:
         return self.parts.tokens.check(

@@ -61,5 +61,5 @@ def _listed(answer: Sequence[str]) -> list[str]:
 def require_subject(subject: object) -> str:
     """A subject that any header and token can carry. Raises `Malformed`."""
     if not isinstance(subject, str) or not _SUBJECT.match(subject):
-        raise Malformed("A subject is 1 to 255 visible ASCII characters.")
+        raise Malformed("A subject is 1 to 255 visible ASCII characters, such as str(user.id).")
     return subject

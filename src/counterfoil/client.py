@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from counterfoil.errors import ConfigurationError
-from counterfoil.lifetime import Lifetime
+from counterfoil.lifetime import Lifetime, require_duration
 
 StrategyName = Literal["session", "jwt", "hybrid"]
 CarrierName = Literal["cookie", "bearer"]
@@ -42,6 +42,8 @@ class Client:
     def __post_init__(self) -> None:
         if not self.audience:
             object.__setattr__(self, "audience", self.client_id)
+        for name in ("client_id", "audience", "typ"):
+            _require(isinstance(getattr(self, name), str), f"Give {name} one text.")
         _require(_CLIENT_ID.match(self.client_id), "Give client_id 1 to 32 of a-z, 0-9, _ and -.")
         _require(_AUDIENCE.match(self.audience), "Give audience 1 to 255 visible ASCII characters.")
         _require(_TYP.match(self.typ), "Give typ a media type without parameters, such as at+jwt.")
@@ -49,6 +51,7 @@ class Client:
         _require(self.carrier in get_args(CarrierName), _one_of("carrier", CarrierName))
         _require(self.algorithm in get_args(Algorithm), _one_of("algorithm", Algorithm))
         span = self.max_staleness
+        require_duration("max_staleness", span)
         _require(
             timedelta(seconds=1) <= span <= timedelta(seconds=60),
             "Set max_staleness between 1 and 60 seconds.",

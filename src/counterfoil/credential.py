@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from counterfoil.client import CarrierName, StrategyName
+
+LARGEST_COOKIE: Final = 4096  # name and value; RFC 6265bis §5.6 lets browsers drop what is larger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,14 @@ from counterfoil.claims import require_subject
 from counterfoil.clock import SystemClock
 from counterfoil.credential import Presented, copied
 from counterfoil.ending import Ending
-from counterfoil.errors import Forbidden, NotFound, NotRevocable, SessionUnknown
+from counterfoil.errors import (
+    ConfigurationError,
+    CredentialMissing,
+    Forbidden,
+    NotFound,
+    NotRevocable,
+    SessionUnknown,
+)
 from counterfoil.opening import Opening
 from counterfoil.parts import compose
 from counterfoil.ports import SessionQuery
@@ -265,5 +272,14 @@ def _require_own(client_id: str | None, owner: str) -> None:
         raise Forbidden("This credential is of another client.")
 
 
-def _presented(presented: str | Presented) -> Presented:
-    return Presented(presented, None) if isinstance(presented, str) else presented
+def _presented(presented: object) -> Presented:
+    """None is what a request without the cookie or header gives, and then nothing is there."""
+    if isinstance(presented, str):
+        return Presented(presented, None)
+    if presented is None:
+        raise CredentialMissing
+    if not isinstance(presented, Presented):
+        raise ConfigurationError(
+            "Give the text of the credential, such as opened.credential.token, or a Presented."
+        )
+    return presented

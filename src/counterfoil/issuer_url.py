@@ -22,7 +22,10 @@ def require_issuer(issuer: str) -> str:
         raise ConfigurationError("Set the issuer to a URL such as https://auth.example.") from why
     is_loopback = parts.hostname in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
-        raise ConfigurationError("Set the issuer to an https URL; http is for loopback only.")
+        raise ConfigurationError(
+            "Set the issuer to an https URL, such as https://auth.example; "
+            "http is for loopback only, such as http://localhost:8000."
+        )
     if (
         not parts.hostname
         or not has_port
@@ -30,6 +33,8 @@ def require_issuer(issuer: str) -> str:
         or not re.fullmatch(r"[\x21-\x7e]+", issuer)
     ):
         raise ConfigurationError("Set the issuer to a URL such as https://auth.example.")
+    if not issuer.startswith(f"{parts.scheme}://{parts.netloc.lower()}"):
+        raise ConfigurationError("Write the scheme and the host of the issuer in lower case.")
     if len(issuer) > LONGEST_ISSUER:
         raise ConfigurationError(f"Set the issuer to at most {LONGEST_ISSUER} characters.")
     if parts.query or parts.fragment or issuer.endswith(("/", "?", "#")):

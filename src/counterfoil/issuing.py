@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from counterfoil.credential import Credential
-from counterfoil.errors import SessionExpired
+from counterfoil.credential import LARGEST_COOKIE, Credential
+from counterfoil.errors import ConfigurationError, SessionExpired
 from counterfoil.handle import new_session_id
 from counterfoil.lifetime import access_end, earliest, has_passed, remaining, whole_second
 from counterfoil.outcome import Opened
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 RESERVED_AT_ONCE: Final = 64
 JTI_BYTES: Final = 16
+_ROOM: Final = LARGEST_COOKIE - len("__Host-cf_") - 32  # beside the longest client_id
+_SMALL: Final = 200  # claims with which every token has that room
 
 
 class Furnished(NamedTuple):
@@ -56,10 +59,26 @@ class Pen:
         if has_passed(until, now=now):
             raise SessionExpired  # within this second: a token would be dead on arrival
         if client.strategy == "jwt" or self.store is None:
-            return Furnished(session.with_access(until), until)
-        index = await self._index(session, self.store, now=now)
-        until = earliest(until, whole_second(index.until))
-        return Furnished(session.with_index(index, now=now).with_access(until), until, index)
+            furnished = Furnished(session.with_access(until), until)
+        else:
+            index = await self._index(session, self.store, now=now)
+            until = earliest(until, whole_second(index.until))
+            session = session.with_index(index, now=now).with_access(until)
+            furnished = Furnished(session, until, index)
+        if client.carrier == "cookie":
+            self._require_room(furnished, client, now=now)
+        return furnished
+
+    def _require_room(self, furnished: Furnished, client: Client, *, now: datetime) -> None:
+        """Raises `ConfigurationError` for claims too large for a cookie. Found out when the cookie
+        is made, it would have cost the client the handle that the refresh spent."""
+        if len(json.dumps(dict(furnished.session.claims))) <= _SMALL:
+            return
+        if len(self._credential(furnished, client, None, now=now).token) > _ROOM:
+            raise ConfigurationError(
+                f"Return fewer claims: a token of {client.client_id} travels in a cookie, which "
+                f"has at most {LARGEST_COOKIE} bytes."
+            )
 
     def again(self, session: Session, client: Client, *, now: datetime) -> Furnished | None:
         """What may be issued once more without a commit: good no longer, and under no other index,

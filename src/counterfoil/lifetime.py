@@ -34,6 +34,8 @@ class Lifetime:
     grace: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
+        for name in ("idle", "absolute", "access", "grace"):
+            require_duration(name, getattr(self, name))
         for name in ("idle", "absolute", "access"):
             if getattr(self, name) < timedelta(seconds=1):
                 raise ConfigurationError(f"Set {name} to at least one second.")
@@ -45,6 +47,12 @@ class Lifetime:
             raise ConfigurationError("Set idle no longer than absolute.")
         if self.access > self.idle:
             raise ConfigurationError("Set access no longer than idle: a token's use is not seen.")
+
+
+def require_duration(name: str, value: object) -> None:
+    """Raises `ConfigurationError` for a bare number: its unit would be anybody's guess."""
+    if not isinstance(value, timedelta):
+        raise ConfigurationError(f"Give {name} as a timedelta, such as timedelta(minutes=5).")
 
 
 def has_passed(moment: datetime, *, now: datetime) -> bool:

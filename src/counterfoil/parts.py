@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from counterfoil.claims import normalised
+from counterfoil.client import Client
 from counterfoil.errors import (
     ClientUnknown,
     ConfigurationError,
@@ -20,15 +21,12 @@ from counterfoil.errors import (
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.issuer_url import require_issuer
 from counterfoil.issuing import Pen
-from counterfoil.lifetime import NOTHING
+from counterfoil.lifetime import NOTHING, require_duration
 from counterfoil.status_list import Issuing
 from counterfoil.status_mirror import StatusMirror
 from counterfoil.token_check import TokenCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from counterfoil.client import Client
     from counterfoil.clock import Clock
     from counterfoil.credential import Presented
     from counterfoil.handle import HandleSecrets
@@ -74,7 +72,9 @@ class Parts:
         """The client of that id; None means the only one. Raises `ClientUnknown`."""
         if client_id is None and len(self.clients) == 1:
             return next(iter(self.clients.values()))
-        if client_id is None or client_id not in self.clients:
+        if client_id is None:
+            raise ClientUnknown("Name the client with client_id: there is not just one here.")
+        if client_id not in self.clients:
             raise ClientUnknown
         return self.clients[client_id]
 
@@ -126,6 +126,9 @@ def compose(
 ) -> Parts:
     """The parts, wired. Raises `ConfigurationError`, in one sentence, for what cannot work."""
     require_issuer(issuer)
+    _require_callable(claims)
+    if store is not None:
+        require_store(store)
     registered = _registered(strategy, clients)
     hybrids = [client for client in registered.values() if client.strategy == "hybrid"]
     if store is None and any(client.strategy != "jwt" for client in registered.values()):
@@ -133,6 +136,7 @@ def compose(
     kept_keys = keys or (store.default_keys() if store is not None else None)
     if kept_keys is None:
         raise ConfigurationError("Give Counterfoil keys=KeyFiles(folder): no store keeps them.")
+    require_duration("window", window)
     if not timedelta(minutes=1) <= window <= timedelta(days=1):
         raise ConfigurationError("Set window between one minute and one day.")
     # A mapping is live: a hybrid client may join it later, and its tokens shall not be cut short.
@@ -154,6 +158,18 @@ def compose(
     )
 
 
+def require_store(store: object) -> None:
+    """Raises `ConfigurationError` for what is no store: a path, or the class of one."""
+    if isinstance(store, type) or not hasattr(store, "commit"):
+        raise ConfigurationError('Give store a store, such as SqliteStore("app.db").')
+
+
+def _require_callable(claims: object) -> None:
+    """Found out at the first sign-in, it would be too late."""
+    if claims is not None and not callable(claims):
+        raise ConfigurationError("Give claims a function from subject to roles or claims.")
+
+
 def _registered(
     strategy: StrategySettings | None, clients: Iterable[Client] | Mapping[str, Client]
 ) -> Mapping[str, Client]:
@@ -163,10 +179,25 @@ def _registered(
         if any(client_id != client.client_id for client_id, client in clients.items()):
             raise ConfigurationError("Map each client from its own client_id.")
         return clients
-    chosen = [strategy.client()] if strategy is not None else []
-    chosen.extend(clients)
+    chosen = [*_shorthand(strategy), *_listed(clients)]
     if not chosen:
         raise ConfigurationError("Give Counterfoil a strategy, or clients.")
     if len({client.client_id for client in chosen}) < len(chosen):
         raise ConfigurationError("Give each client a client_id of its own.")
     return {client.client_id: client for client in chosen}
+
+
+def _shorthand(strategy: StrategySettings | None) -> list[Client]:
+    if strategy is None:
+        return []
+    if isinstance(strategy, type) or not hasattr(strategy, "client"):
+        raise ConfigurationError("Give strategy an instance, such as SessionStrategy().")
+    return [strategy.client()]
+
+
+def _listed(clients: object) -> list[Client]:
+    found = [*clients] if isinstance(clients, Iterable) else [clients]
+    chosen = [each for each in found if isinstance(each, Client)]
+    if isinstance(clients, Client) or len(chosen) < len(found):
+        raise ConfigurationError("Give clients a list of Client(client_id=…, strategy=…).")
+    return chosen

@@ -78,7 +78,7 @@ class AccessToken(TokenClaims):
     def require_audience(self, audience: str) -> None:
         """Raises `WrongAudience`."""
         if audience not in self.aud:
-            raise WrongAudience
+            raise WrongAudience(f"This token is not for the audience {audience}.")
 
     def require_current(self, now: datetime) -> None:
         """Raises `CredentialExpired`, without leeway: an expiry is a promise."""
@@ -148,7 +148,7 @@ def read(
         parse_object(signed.payload, error=CredentialMalformed), error=CredentialMalformed
     )
     if claims["iss"] != issuer:
-        raise WrongIssuer
+        raise WrongIssuer(f"This token is not of the issuer {issuer}.")
     if not signed.header.is_type(_expected(typ, claims["client_id"])):
         raise CredentialMalformed("The token is of another type than its client is issued.")
     return AccessToken(**claims, kid=signed.kid, typ=signed.header.typ or "")

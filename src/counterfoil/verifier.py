@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from counterfoil.client import Client
 from counterfoil.clock import SystemClock
 from counterfoil.credential import Verified
-from counterfoil.errors import ConfigurationError, CredentialMalformed, KeyUnknown, StatusStale
+from counterfoil.errors import (
+    ConfigurationError,
+    CredentialMalformed,
+    IssuerUnavailable,
+    KeyUnknown,
+    StatusStale,
+)
 from counterfoil.feeds.jwks import IssuerKeys
 from counterfoil.handle import PREFIX
 from counterfoil.issuer_url import require_issuer
+from counterfoil.lifetime import require_duration
 from counterfoil.strategies import jwt
 from counterfoil.token import read
 from counterfoil.token_check import KnownTokens
@@ -54,6 +61,8 @@ class Verifier:
             raise ConfigurationError("Give the Verifier the audience that tokens must be for.")
         # What a client may not be issued, no verifier can expect.
         expected = Client(client_id="any", strategy="jwt", audience=audience, typ=typ)
+        require_duration("keys_max_age", keys_max_age)
+        require_duration("timeout", timeout)
         if not timedelta(seconds=1) <= keys_max_age <= timedelta(days=1):
             raise ConfigurationError("Set keys_max_age between one second and one day.")
         if not timedelta(0) < timeout <= timedelta(minutes=1):
@@ -109,13 +118,15 @@ class Verifier:
         """
         from counterfoil.feeds.confirm import confirm
 
-        audience = None
         if _is_handle(credential):
-            audience = self._audience
-        else:
-            self._keys.wait()
-            self._read(credential, self._keys.current(uptime=self._clock.uptime()))
-        return confirm(self._issuer, credential, audience=audience, timeout=self._timeout)
+            return confirm(self._issuer, credential, audience=self._audience, timeout=self._timeout)
+        self._keys.wait()
+        known = self._read(credential, self._keys.current(uptime=self._clock.uptime()))
+        verified = confirm(self._issuer, credential, audience=None, timeout=self._timeout)
+        if _whose(verified) != _whose(known.verified):
+            # A cache on the way took no notice of whose credential was asked about.
+            raise IssuerUnavailable("The issuer's answer is about another credential.")
+        return verified
 
     async def aconfirm(self, credential: str) -> Verified:
         """`confirm`, in a thread of the running asyncio loop's executor."""
@@ -154,6 +165,10 @@ class Verifier:
         token.require_audience(self._audience)
         verified = Verified(jwt.facts(token, "jwt"), token.iat)
         return self._known.add(text, _Known(token, verified), keys=keys)
+
+
+def _whose(verified: Verified) -> tuple[str, str, str]:
+    return verified.session_id, verified.subject, verified.client_id
 
 
 def _is_handle(text: str) -> bool:

@@ -9,7 +9,6 @@ import pytest
 
 import live
 from counterfoil.server import wire
-from counterfoil.integrations.fastapi import strict_route
 
 HOST = b"Host: localhost\r\nConnection: close\r\n"
 STAY = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -133,8 +132,8 @@ def test_a_client_that_goes_away_is_no_error(
 def test_a_body_that_does_not_end_is_refused_in_time(
     site: live.Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Chunks without a last one, a length that is never reached: 400 after BODY_WITHIN."""
-    monkeypatch.setattr(strict_route, "BODY_WITHIN", 0.3)
+    """Chunks without a last one, a length that is never reached: 400 after WITHIN."""
+    monkeypatch.setattr("counterfoil.integrations.fastapi.body.WITHIN", 0.3)
     for sent in (
         POST + CHUNKED + END + b"1\r\n{\r\n",
         POST + b"Content-Length: 100\r\n" + END + b"{",

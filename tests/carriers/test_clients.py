@@ -134,6 +134,46 @@ def test_the_issuers_origin_is_the_sites_own_and_others_are_named() -> None:
             carriers.refuse_cross_site("POST", [(b"origin", other)])
 
 
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://www.example",
+        ["www.example"],
+        ["https://www.example/"],
+        ["https://www.example/app"],
+        ["https://www.example:443"],
+        ["http://www.example:80"],
+        ["https://WWW.example"],
+        ["https://ann@www.example"],
+        ["https://*.example"],
+        ["https://www.example?"],
+        ["https://www.example:x"],
+        ["https://www.example:70000"],
+        ["https://[1:2]"],
+        ["https://"],
+        ["ws://www.example"],
+        ["*"],
+        ["null"],
+        [""],
+        [None],
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused_when_it_is_named(origins: Any) -> None:
+    """It would let nobody in, and whoever wrote it would look for the fault elsewhere."""
+    with pytest.raises(ConfigurationError, match="origins"):
+        ClientCarriers({}, issuer=ISSUER, origins=origins)
+
+
+def test_origins_are_those_of_a_browsers_header() -> None:
+    """With a port where it is not the scheme's own, on loopback over http too."""
+    given = ["https://www.example", "http://localhost:3000", "http://[::1]:8000", "https://a:8443"]
+    assert ClientCarriers({}, issuer=ISSUER, origins=given).origins == {ISSUER, *given}
+    for issuer in ("https://APP.example", "https://app.example:443/auth"):
+        assert ClientCarriers({}, issuer=issuer).origins == {"https://app.example"}
+    own = ClientCarriers({}, issuer="http://[::1]:8000").origins
+    assert own == {"http://[::1]:8000"}
+
+
 # Clients that come and go.
 
 

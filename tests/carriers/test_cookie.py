@@ -85,6 +85,16 @@ def test_several_clients_are_refused_until_one_is_named() -> None:
     assert READER.credential(headers, client_id="api") is None
 
 
+def test_a_refresh_cookie_speaks_for_its_client_as_the_credential_does() -> None:
+    """Else who has two sessions would go on as the other person once the first token has gone."""
+    headers = cookies(b"__Host-cf_web=cf_abc; __Host-cf_app_r=cf_def")
+    with pytest.raises(Malformed):
+        READER.credential(headers)
+    assert READER.credential(headers, client_id="web") == Presented("cf_abc", "cookie", "web")
+    with pytest.raises(CredentialExpired):
+        READER.credential(headers, client_id="app")
+
+
 def test_what_renews_is_the_refresh_cookie_or_the_session_handle_itself() -> None:
     """A session client's one cookie is both."""
     signing = cookies(b"__Host-cf_app=h.c.s; __Host-cf_app_r=cf_def")

@@ -85,12 +85,12 @@ def serve(data: Path, **told: object) -> None:
     (data / NOTE).write_text(json.dumps({**PUBLIC, **told}))
 
 
-def state(data: Path) -> dict[str, tuple[int, str]]:
-    """Names, modes and contents; SQLite's shared memory is where its readers make their marks."""
+def state(data: Path, *, running: bool = False) -> dict[str, tuple[int, str]]:
+    """Names, modes and contents."""
     return {
         str(path): (path.stat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in sorted(data.rglob("*"))
-        if path.is_file() and not path.name.endswith("-shm")
+        if path.is_file() and not (running and path.name.endswith("-shm"))
     }
 
 
@@ -104,6 +104,21 @@ def test_a_sound_folder_is_found_sound_and_left_alone(data: Path, terminal: Term
     assert "not seen whether there are backups" in said.out
     assert state(data) == before
     assert max(map(len, said.out.splitlines())) <= 88
+
+
+def test_colours_can_be_declined(data: Path, terminal: Terminal) -> None:
+    """On a terminal with NO_COLOR nothing is coloured."""
+    (data / "counterfoil.db").chmod(0o640)
+    said = terminal.typing("doctor", "--data", str(data), keys=[])
+    assert "warning  counterfoil.db has the mode 0640" in said.out
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(terminal: Terminal, columns: int) -> None:
+    """Nor so wide that it is hard to read."""
+    said = terminal("doctor", "--data", "data", env={"COLUMNS": str(columns)})
+    assert max(map(len, said.out.splitlines())) <= min(columns, 88)
 
 
 def test_each_finding_is_told_to_programs(data: Path, terminal: Terminal) -> None:
@@ -245,7 +260,7 @@ def test_keys_that_cannot_be_used(data: Path, name: str) -> None:
     assert amiss(data) == {name: "wrong"}
     path.unlink()
     assert amiss(data) == {}
-    assert found(data)[name].says.startswith("The first start makes")
+    assert found(data)[name].says.startswith("A server makes")
     assert not path.exists()
 
 
@@ -341,12 +356,15 @@ def test_a_demo_account_that_was_left(data: Path, terminal: Terminal) -> None:
 
 
 def test_a_note_that_cannot_be_read(data: Path) -> None:
-    """It is written anew by the next start."""
-    (data / NOTE).write_text("{")
-    assert amiss(data) == {"served": "wrong"}
+    """It is written anew by the next start. At a port that there is not nothing can answer."""
+    for text in ("{", "[]", "0", '{"issuer": 1}'):
+        (data / NOTE).write_text(text)
+        assert amiss(data) == {"served": "wrong"}, text
     (data / NOTE).write_text(json.dumps({**SPAN_OF, "issuer": "https://auth.invalid"}))
     assert amiss(data)["served"] == "warning"
     assert found(data)["registration"].level == "unseen"
+    serve(data, port=99_999)
+    assert amiss(data)["server-ready"] == "warning"
 
 
 def test_a_clock_that_went_back(data: Path) -> None:
@@ -361,13 +379,13 @@ def test_a_development_server_that_runs(starting: Callable[..., Served]) -> None
     running = starting("--dev")
     assert running.signed_in("demo", "api", running.demo_password)["session"]
     secrets = [running.demo_password, *_private(running.data)]
-    before = state(running.data)
+    before = state(running.data, running=True)  # the server itself uses its shared memory
     said = running.run("doctor", "--json")
     assert said.code == 0
     told: dict[str, Any] = {each["id"]: each for each in json.loads(said.out)["findings"]}
     assert [name for name in told if told[name]["level"] == "warning"] == ["demo-password"]
     assert told["issuer-same-keys"]["level"] == told["server-ready"]["level"] == "ok"
-    assert state(running.data) == before
+    assert state(running.data, running=True) == before
     assert [secret for secret in secrets if secret in said.out] == []
     running.stop(signal.SIGKILL)
     before = state(running.data)

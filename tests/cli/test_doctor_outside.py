@@ -142,6 +142,12 @@ def test_an_issuer_that_does_not_answer_or_is_none() -> None:
     assert amiss("https://auth.example/") == {"issuer": "wrong"}
 
 
+@pytest.mark.parametrize("url", ["http://localhost:99999", "http://[::1", "http://localhost:x"])
+def test_what_is_no_url_is_told_and_not_asked(url: str) -> None:
+    """A port that there is not, brackets that do not close: a finding, no traceback."""
+    assert amiss(url) == {"issuer": "wrong"}
+
+
 def test_another_server_than_that_of_the_folder(served: Served, keys: dict[str, Any]) -> None:
     """Keys that are not the folder's: its tokens would be refused there."""
     with front(keys) as url:

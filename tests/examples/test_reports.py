@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANN: Final = ("ann", "nine otters juggle")
 PATIENT: Final = ("--keys-max-age", "6s")  # fetched every two seconds or sooner
 HASTY: Final = ("--keys-max-age", "2s")
-LOST: Final = "The issuer's keys cannot be fetched: .*"  # what the verifier logs
+LOST: Final = "The issuer's keys cannot be fetched from .*: .*"  # what the verifier logs
 
 
 class Pair(NamedTuple):

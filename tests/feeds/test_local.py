@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,20 @@ import pytest
 
 from counterfoil import MemoryStore
 from counterfoil.errors import SessionRevoked, StatusStale, StoreUnavailable
+from counterfoil.feeds import local
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.status_mirror import StatusMirror
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.clock import FrozenClock
 from counterfoil.testing.records import NOW, a_session, an_index, opened, revoke
-from scenes import API, SECOND, START, credential, scene
+from scenes import API, SECOND, START, Scene, credential, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from counterfoil import Opened
     from counterfoil.status_change import FeedRead, Position
 
 
@@ -54,11 +57,12 @@ def feed(store: Trouble) -> Iterator[LocalFeed]:
     feed.stop()
 
 
-def eventually(holds: Callable[[], object]) -> bool:
-    """Whether it comes true within two seconds."""
+def eventually(holds: Callable[[], object], *, besides: type[Exception] = ValueError) -> bool:
+    """Whether it comes true within two seconds; that it raises `besides` is not yet."""
     for _ in range(400):
-        if holds():
-            return True
+        with suppress(besides):
+            if holds():
+                return True
         time.sleep(0.005)
     return False
 
@@ -169,6 +173,72 @@ async def test_without_its_store_a_check_goes_on_for_max_staleness_and_then_refu
         store.trouble = None
         s.read_on()
         await s.check(opened)
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread has no turn in this test."""
+    monkeypatch.setattr(local, "EVERY", 3600)
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_a_clock_that_jumps_refuses_nobody() -> None:
+    """After suspend, or moved by a test: what the thread had no time to read is read at once."""
+    with scene(API) as s:
+        opened = await s.open()
+        await s.check(opened)
+        for _ in range(20):
+            s.clock.advance(11 * SECOND)
+            assert (await s.check(opened)).as_of == s.now
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_what_was_revoked_meanwhile_is_known_after_a_jump() -> None:
+    """The answer rests on a read that began after the question."""
+    with scene(API) as one, scene(API, store=one.store, clock=one.clock) as two:
+        opened = await one.open()
+        await two.check(opened)
+        await one.auth.revoke(opened.session.id)
+        one.clock.advance(11 * SECOND)
+        with pytest.raises(SessionRevoked):
+            await two.check(opened)
+
+
+async def refuses(s: Scene, opened: Opened, *, times: int) -> float:
+    """How many seconds so many checks took that could not know."""
+    began = time.monotonic()
+    for _ in range(times):
+        with pytest.raises(StatusStale):
+            await s.check(opened)
+    return time.monotonic() - began
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_in_an_outage_no_check_reads_after_the_first() -> None:
+    """They refuse at once, and leave it to the thread to find the store again."""
+    store = Trouble()
+    with scene(API, store=store) as s:
+        opened = await s.open()
+        await s.check(opened)
+        store.trouble = StoreUnavailable()
+        reads = store.reads
+        s.clock.advance(11 * SECOND)
+        await refuses(s, opened, times=50)
+        assert store.reads == reads + 1
+
+
+async def test_while_a_read_hangs_no_check_waits_after_the_first() -> None:
+    """And that one no longer than the thread between two reads: everybody else waits with it."""
+    with scene(API) as s:
+        opened = await s.open()
+        await s.check(opened)
+        feed = s.auth._parts.feed  # noqa: SLF001 - its thread shall be reading for ever
+        assert feed is not None
+        with feed._reading:  # noqa: SLF001 - as above
+            s.clock.advance(11 * SECOND)
+            await refuses(s, opened, times=1)
+            assert await refuses(s, opened, times=50) < 25 * local.EVERY
+        assert eventually(lambda: s.auth.check_token(credential(opened)), besides=StatusStale)
 
 
 async def test_what_is_durable_is_acknowledged_though_the_feed_cannot_be_read() -> None:

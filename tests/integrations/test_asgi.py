@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,7 @@ from counterfoil.integrations.asgi import (
     optional_session,
     presented_of,
 )
-from scenes import API, EVERY_ID, KEYS, PHONE, SECOND, SPA, WEB, Scene, scene
+from scenes import EVERY_ID, KEYS, SECOND, SPA, WEB, Scene, scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,6 +240,25 @@ async def test_refusals_of_the_application_are_problems(played: Scene) -> None:
     assert (head.status, head.headers, head.body) == (403, got.headers, b"")
 
 
+async def test_a_refusal_in_a_group_is_answered_as_itself(played: Scene) -> None:
+    """A task of the application raised it, and its task group wrapped it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(who(scope, receive, send))
+
+    answer = await ask(AuthMiddleware(app, played.auth))
+    assert (answer.status, answer.code) == (401, "credential_missing")
+    outage: Exception = KeysStale()
+    for _ in range(3):
+        outage = ExceptionGroup("", [outage])
+    assert (await ask(AuthMiddleware(raising(outage), played.auth))).status == 503
+    several = ExceptionGroup("", [Forbidden(), ValueError()])
+    with pytest.raises(ExceptionGroup) as caught:
+        await ask(AuthMiddleware(raising(several), played.auth))
+    assert caught.value is several
+
+
 @pytest.mark.parametrize(
     "error", [ConfigurationError("Mend it."), CounterfoilError(), ValueError()]
 )
@@ -337,11 +357,3 @@ async def test_a_service_that_only_verifies_signs_nobody_in() -> None:
             await who({**scope, "path": "/static"}, receive, send)
 
         assert (await ask(AuthMiddleware(app, remote.verifier))).text == "nobody asked"
-
-
-async def test_two_engines_in_one_application_do_not_mix() -> None:
-    """The innermost middleware is the one that is read."""
-    with scene(API) as outer, scene(PHONE) as inner:
-        app = AuthMiddleware(AuthMiddleware(who, inner.auth), outer.auth)
-        assert (await ask(app, sent_with(await inner.open("ann", "phone")))).text == "ann"
-        assert (await ask(app, sent_with(await outer.open("ann", "api")))).status == 401

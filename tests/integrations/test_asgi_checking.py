@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asking import Browser, Failing, ask, bearer, browser, say, set_by, who
-from counterfoil import Client, MemoryStore, Presented, SqliteStore
+from counterfoil import Client, Counterfoil, MemoryStore, Presented, SqliteStore
 from counterfoil.errors import Forbidden
 from counterfoil.integrations.asgi import (
     AuthMiddleware,
@@ -20,7 +20,7 @@ from counterfoil.integrations.asgi import (
     presented_of,
     renewed_of,
 )
-from scenes import SPA, WEB, Roles, scene, with_lifetime
+from scenes import ISSUER, KEYS, SPA, WEB, Roles, scene, with_lifetime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,8 +142,8 @@ async def test_the_application_is_given_the_new_credential() -> None:
             assert seen[0] == Presented(issued.token, "cookie", client_id)
 
 
-async def test_of_two_clients_refresh_cookies_the_own_one_counts() -> None:
-    """The one whose token has expired, or else the one that the middleware names."""
+async def test_of_two_clients_refresh_cookies_the_named_ones_counts() -> None:
+    """Without a name nobody goes on as the other person because their own token went first."""
     with scene(SPA, KIOSK) as played:
         opened = [await played.open("ann", "spa"), await played.open("bob", "kiosk")]
         app = AuthMiddleware(who, played.auth, client_id="spa")
@@ -158,8 +158,8 @@ async def test_of_two_clients_refresh_cookies_the_own_one_counts() -> None:
         del both.cookies["__Host-cf_spa"]
         both.app = AuthMiddleware(who, played.auth)
         both.cookies["__Host-cf_kiosk"] = opened[1].credential.token
-        answer = await both.get()
-        assert (answer.text, len(answer.cookies)) == ("bob", 2)
+        for path in ("/", "/maybe"):
+            assert (await both.get(path)).code == "malformed"
 
 
 async def test_a_bearer_client_renews_by_itself() -> None:
@@ -245,6 +245,17 @@ async def test_an_outage_while_renewing_makes_nobody_a_visitor() -> None:
             assert (answer.status, answer.code) == (503, "store_unavailable")
         failing.failing = set()
         assert (await ann.get()).text == "ann"
+
+
+async def test_a_handle_from_when_there_was_a_store_renews_nothing() -> None:
+    """The application gave it up; browsers still send the cookie, and are visitors."""
+    with scene(KIOSK) as played:
+        opened = await played.open("ann", "kiosk")
+        played.advance(EXPIRED)
+        without = Counterfoil(issuer=ISSUER, clients=[KIOSK], keys=KEYS, clock=played.clock)
+        ann = browser(AuthMiddleware(who, without), opened)
+        assert (await ann.get()).code == "credential_expired"
+        assert (await ann.get("/maybe")).text == "visitor"
 
 
 async def test_another_site_renews_nothing() -> None:

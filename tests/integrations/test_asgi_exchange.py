@@ -8,7 +8,14 @@ import pytest
 
 from asking import DENIAL, ask, bearer, say, sent_with, shake, who
 from counterfoil.errors import AuthError, Forbidden, StatusStale, Unavailable
-from counterfoil.integrations.asgi import AuthMiddleware, current_session, optional_session
+from counterfoil.integrations.asgi import (
+    AuthMiddleware,
+    auth_of,
+    carriers_of,
+    current_session,
+    optional_session,
+    presented_of,
+)
 from counterfoil.integrations.asgi_exchange import unshared, with_cookies
 from scenes import Scene, scene
 
@@ -42,6 +49,56 @@ async def test_an_answer_for_which_nobody_asked_is_left_alone(played: Scene) -> 
     app = AuthMiddleware(who, played.auth)
     answer = await ask(app, sent_with(await played.open("ann", "web")), path="/static")
     assert answer.headers == [(b"content-type", b"text/plain")]
+
+
+@pytest.mark.parametrize("client_id", ["web", "spa"])
+async def test_an_answer_that_hands_out_a_credential_is_for_nobody_else(
+    played: Scene, client_id: str
+) -> None:
+    """Also a GET that nobody read the session for: a shared cache may keep a Set-Cookie, and
+    would sign others in with it (RFC 9111 §7.3)."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        _ = receive
+        auth, carriers = auth_of(scope), carriers_of(scope)
+        opened = await auth.open("ann", client_id=client_id)
+        cookies = carriers.set_cookies(opened, now=auth.clock.now())
+        if scope["path"] == "/out":
+            cookies = carriers.clear_cookies(client_id)
+        own = [(b"Set-Cookie", value) for _, value in cookies]
+        await say("welcome", send, [*own, (b"cache-control", b"public, max-age=60")])
+
+    for path in ("/", "/out"):
+        answer = await ask(AuthMiddleware(app, played.auth), path=path)
+        assert answer.header("cache-control") == "no-store"
+        assert answer.header("vary") == "Cookie, Authorization"
+
+
+async def test_an_application_that_asks_for_the_credential_itself_has_read_it(
+    played: Scene,
+) -> None:
+    """What it says then depends on that, as with `confirm`."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        _ = receive
+        presented = presented_of(scope)
+        found = presented and await auth_of(scope).confirm(presented)
+        await say(found.subject if found else "visitor", send)
+
+    for headers in (sent_with(await played.open("ann", "api")), []):
+        answer = await ask(AuthMiddleware(app, played.auth), headers)
+        assert answer.text == ("ann" if headers else "visitor")
+        assert answer.header("cache-control") == "no-store"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"CDN-Cache-Control", b"surrogate-control", b"Acme-CDN-Cache-Control", b"x-accel-expires"],
+)
+def test_what_some_caches_believe_before_cache_control_does_not_stay(name: bytes) -> None:
+    """RFC 9213: a targeted field takes the place of Cache-Control in the caches it is for."""
+    made = unshared([(b"x-own", b"1"), (name, b"max-age=60")])
+    assert made == unshared([(b"x-own", b"1")])
 
 
 @pytest.mark.parametrize(

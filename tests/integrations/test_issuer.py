@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from counterfoil import BlockingCounterfoil, Counterfoil, JwtStrategy, MemoryStore, Verifier
-from counterfoil.errors import KeysStale
+from counterfoil.errors import ConfigurationError, KeysStale
 from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.keys import PUBLISH_AHEAD, PublicKeySet
 from counterfoil.stores.memory import MemoryKeys
@@ -184,6 +184,18 @@ def test_keys_that_cannot_be_read_are_503() -> None:
         answer = ask(url, JWKS)
     assert (answer.status, answer.json["code"]) == (503, "keys_stale")
     assert answer.headers["retry-after"] == "3"
+
+
+async def test_a_fault_of_the_set_up_is_shown_to_the_developer() -> None:
+    """Answered here as 500, it would stand in no log."""
+
+    class Wrong(Own):
+        def public_keys(self) -> PublicKeySet:
+            raise ConfigurationError("Mend the keys.")
+
+    scope = {"type": "http", "method": "GET", "path": JWKS, "headers": []}
+    with pytest.raises(ConfigurationError, match="Mend the keys"):
+        await asgi(IssuerApp(engine(keys=Wrong())), scope)
 
 
 @contextmanager

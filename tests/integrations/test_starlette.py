@@ -203,6 +203,17 @@ def test_cookies_are_taken_back_when_only_one_is_left(
         assert set(client.cookies) == set()
 
 
+def test_cookies_of_the_named_client_are_taken_back(auth: Counterfoil) -> None:
+    """Beside another client's, which are not this application's business."""
+    client = TestClient(starlette(auth, client_id="spa"), base_url=SITE)
+    for client_id in ("web", "spa"):
+        signed_in(client, auth, "bob", client_id=client_id)
+    client.cookies.delete("__Host-cf_spa")
+    asyncio.run(auth.revoke_all("bob"))
+    client.post("/logout")
+    assert set(client.cookies) == {"__Host-cf_web"}
+
+
 def test_who_has_no_cookies_is_told_of_none(client: TestClient, auth: Counterfoil) -> None:
     """Neither a visitor nor a bearer client."""
     assert "set-cookie" not in client.post("/logout").headers

@@ -28,6 +28,11 @@ def endings(answer: live.Answer) -> list[str]:
     return re.findall(r'action="(/account/sessions/[^"]+/end)"', answer.raw.decode())
 
 
+def cookie_of(guest: Guest) -> str:
+    ((name, value),) = guest.cookies.items()
+    return f"{name}={value}"
+
+
 def test_whoever_is_not_signed_in_is_asked_to(guest: Guest) -> None:
     """For every address of the account, read or written; also with a cookie that is none."""
     for cookies in ({}, {"__Host-cf_web": "cf_" + "A" * 60}, {"__Host-cf_web": "~"}):
@@ -81,6 +86,17 @@ def test_one_other_device_is_signed_out(inside: Guest, person: live.Person) -> N
     assert kept.who().status == 200
     inside.post(path)
     assert notice(inside.get("/account")) == "That device had been signed out already."
+
+
+def test_signing_out_this_device_as_one_of_them_signs_out(inside: Guest) -> None:
+    """There is no button for it, but whoever sends it has no use for the cookie any more."""
+    shown = inside.site.call("GET", "/v1/sessions", headers={"Cookie": cookie_of(inside)}).json
+    (own,) = (each["id"] for each in shown["sessions"] if each["current"])
+    former = Guest(inside.site, dict(inside.cookies))
+    assert place(inside.post(f"/account/sessions/{own}/end")) == "/login"
+    assert notice(inside.get("/login")) == "You are signed out."
+    assert inside.cookies == {}
+    assert place(former.get("/account")) == "/login"
 
 
 @pytest.mark.parametrize("session_id", ["nothing", "%00", "../../login"])

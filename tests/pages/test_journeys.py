@@ -13,7 +13,7 @@ from pages.browsing import fill, focused, notice, tab
 from pages.visiting import somebody
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 
@@ -36,7 +36,9 @@ def test_from_registering_to_signing_in_again(
         assert page.input_value("#password") == ""
         fill(page, password=live.PASSWORD)
         assert page.url == f"{site.url}/account"
-        assert notice(page) == "Your account is registered, and you are signed in."
+        welcome = "Your account is registered, and you are signed in."
+        assert notice(page) == welcome
+        assert focused(page) == welcome
         page.reload()
         assert page.get_by_role("status").count() == 0
         page.get_by_role("button", name="Sign out", exact=True).click()
@@ -136,6 +138,43 @@ def test_another_site_cannot_sign_anybody_in_or_frame_a_page(
             page.frames[-1].wait_for_url(re.compile("^chrome-error:"))
     finally:
         context.close()
+
+
+def test_a_script_that_comes_late_takes_no_focus_away(browser: Browser, site: live.Site) -> None:
+    """Whoever types already goes on typing into the same field."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright cannot mark a built-in method as its listener
+        held.append(route)
+
+    with tab(browser, site) as page:
+        page.route("**/reveal.*.js", hold)
+        page.goto(f"{site.url}/login", wait_until="commit")
+        page.focus("#password")
+        page.keyboard.type("otters ")
+        held[0].continue_()
+        page.get_by_role("button", name="Show password").wait_for()
+        page.keyboard.type("juggle")
+        assert page.input_value("#password") == "otters juggle"
+        assert focused(page) == "password"
+
+
+def test_nothing_is_shown_again_after_signing_out(browser: Browser, site: live.Site) -> None:
+    """Neither by the button that goes back nor in a tab that was open."""
+    person = site.person()
+    with tab(browser, site) as page:
+        page.goto(f"{site.url}/login")
+        fill(page, identifier=person.identifier, password=person.password)
+        other = page.context.new_page()
+        other.goto(f"{site.url}/account")
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.go_back()
+        assert page.url == f"{site.url}/login"
+        assert person.identifier not in page.content()
+        other.get_by_role("button", name="Change the password").wait_for()
+        fill(other, current=person.password, new=live.OTHER)
+        assert other.url == f"{site.url}/login"
+    assert person.try_sign_in().status == 201
 
 
 def test_a_password_can_be_looked_at(browser: Browser, site: live.Site) -> None:

@@ -42,6 +42,7 @@ def test_no_answer_is_stored_framed_or_sniffed(guest: Guest, path: str) -> None:
             "base-uri 'none'",
         ):
             assert rule in policy.split("; ")
+        assert "data:" not in policy
         assert "unsafe" not in policy
         assert answer.header("cache-control") == "no-store"
         assert answer.header("vary") == "Cookie"
@@ -88,9 +89,22 @@ def test_pages_are_no_part_of_the_api(guest: Guest) -> None:
     """Not in its document; and the API goes on answering problems, to browsers too."""
     document = guest.site.call("GET", "/openapi.json").json
     assert not {*PAGES, "/counterfoil/static/{name}"} & set(document["paths"])
-    for path in ("/v1/session", "/account/nothing", "/login/", "/counterfoil/static/none"):
+    for path in ("/v1/session", "/nothing", "/accounts", "/counterfoil/static/none"):
         answer = guest.site.call("GET", path, headers={"Accept": BROWSER})
         assert answer.header("content-type") == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/", "/account/nothing", "/account/sessions/x", "/login/", "/register/now"]
+)
+def test_below_a_page_nothing_is_a_page_too(guest: Guest, path: str) -> None:
+    """404 for every method, with a way back: people type a slash too many."""
+    for method in ("GET", "POST", "DELETE"):
+        answer = guest.site.call(method, path)
+        assert answer.status == 404
+        assert "There is nothing at this address" in text_of(answer)
+        assert b'href="/account"' in answer.raw
+        assert answer.header("cache-control") == "no-store"
 
 
 def test_static_files_are_kept_for_good(guest: Guest) -> None:
@@ -140,7 +154,7 @@ def test_a_body_that_does_not_end_is_not_waited_for(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page with 400 after the time that a body has."""
-    monkeypatch.setattr("counterfoil.server.urlencoded.WITHIN", 0.2)
+    monkeypatch.setattr("counterfoil.integrations.fastapi.body.WITHIN", 0.2)
     head = f"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 9\r\n\r\n"
     answer = guest.site.raw(head.encode() + b"a=")
     assert answer.startswith(b"HTTP/1.1 400 ")

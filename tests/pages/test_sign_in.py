@@ -192,6 +192,25 @@ def test_signing_out_ends_the_session(guest: Guest) -> None:
     assert notice(former.get("/login")) == "You had been signed out already."
 
 
+def test_a_sign_out_that_cannot_tell_which_session_is_not_called_done(guest: Guest) -> None:
+    """Two cookies of the name: a page with 400, and the session goes on."""
+    guest.sign_in(guest.site.person())
+    ((name, value),) = guest.cookies.items()
+    answer = Guest(guest.site).post("/logout", {"Cookie": f"{name}={value}; {name}={value}"})
+    assert (answer.status, answer.set_cookies()) == (400, [])
+    assert "You are not signed out yet." in text_of(answer)
+    assert guest.get("/account").status == 200
+
+
+@pytest.mark.parametrize("value", ["~", "cf_" + "A" * 60, "eyJ.a.b"])
+def test_a_cookie_that_is_none_is_taken_away(guest: Guest, value: str) -> None:
+    """It ends no session, so the page says that there was nothing to end."""
+    guest.cookies = {"__Host-cf_web": value}
+    assert place(guest.post("/logout")) == "/login"
+    assert notice(guest.get("/login")) == "You had been signed out already."
+    assert guest.cookies == {}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [

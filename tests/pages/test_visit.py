@@ -12,15 +12,19 @@ import pytest
 import live
 from counterfoil.client import Client
 from counterfoil.drive import drive
-from counterfoil.errors import Overloaded, StoreUnavailable
+from counterfoil.errors import Overloaded, SessionRevoked, StoreUnavailable
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.settings import load
+from counterfoil.server.tables.accounts import stamp
 from counterfoil.server.tables.clients import ClientRows
+from counterfoil.server.throttle import address_key
 from pages.visiting import Guest, notice, place, summary, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from counterfoil.stores.rows import Transaction
 
 SWIFT = Lifetime(access=timedelta(seconds=1))
 
@@ -68,6 +72,17 @@ def test_a_hybrid_is_refreshed_on_the_way(tmp_path: Path) -> None:
         assert notice(guest.get("/login")).startswith("You are signed out. Other services may")
         guest.cookies = former
         assert place(guest.get("/account")) == "/login"
+
+
+def test_a_hybrid_signs_out_by_its_token_too(tmp_path: Path) -> None:
+    """Where the refresh cookie is gone, the token still names the session that has to end."""
+    with arranged(tmp_path / "data", pages_client="spa") as guest:
+        guest.sign_in(guest.site.person())
+        former = Guest(guest.site, dict(guest.cookies))
+        del guest.cookies["__Host-cf_spa_r"]
+        assert place(guest.post("/logout")) == "/login"
+        assert notice(guest.get("/login")).startswith("You are signed out. Other services may")
+        assert place(former.get("/account")) == "/login"
 
 
 def _is_expired(guest: Guest, token: str) -> bool:
@@ -148,6 +163,23 @@ def test_pages_under_a_path_lead_there(tmp_path: Path) -> None:
         assert place(guest.post("/logout")) == "/auth/login"
 
 
+def test_failures_count_under_the_address_that_a_trusted_proxy_tells(tmp_path: Path) -> None:
+    """The same count for pages and calls: too many there are too many here, for that address."""
+    with arranged(tmp_path / "data", trusted_proxies=("127.0.0.1",)) as guest:
+        assert guest.site.server is not None
+        row = (address_key("203.0.113.9"), 320, stamp(datetime.now(UTC)))
+
+        async def add(transaction: Transaction) -> None:
+            sql = "INSERT INTO attempts (key, failures, last_at) VALUES (?, ?, ?)"
+            await transaction.run(sql, row)
+
+        drive(guest.site.server.store.blocking().rows.transaction(add))
+        person = guest.site.person()
+        for hops, status in (("203.0.113.9", 429), ("203.0.113.9, 203.0.113.8", 303)):
+            sent = {"identifier": person.identifier, "password": person.password}
+            assert guest.post("/login", {"X-Forwarded-For": hops}, **sent).status == status
+
+
 def test_an_outage_is_a_page(tmp_path: Path) -> None:
     """503 with Retry-After for every page that must read; nobody is signed out by it, and a
     sign-out that was not done is not called done."""
@@ -222,3 +254,45 @@ def test_what_was_done_before_an_outage_is_told(
     assert answer.status == 503
     assert "Your account is registered, but you are not signed in yet." in summary(answer)
     assert b'action="/login"' in answer.raw
+
+
+def test_what_may_have_been_done_before_an_outage_is_told(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account that is there already, and the devices that the new password did not end."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable
+
+    person, inside = guest.site.person(), Guest(guest.site)
+    inside.sign_in(person)
+    device = person.sign_in("phone")
+    monkeypatch.setattr("counterfoil.server.observed.ObservedCounterfoil.revoke_all", fail)
+    answer = inside.post("/account/password", current=live.PASSWORD, new=live.OTHER)
+    assert answer.status == 503
+    assert "Other devices may still be signed in." in text_of(answer)
+    assert device.who().status == 200
+    monkeypatch.setattr("counterfoil.server.accounts.Accounts._note", fail)
+    identifier = f"new-{person.identifier}"
+    answer = guest.post("/register", identifier=identifier, password=live.PASSWORD)
+    assert answer.status == 503
+    assert "Your account may be registered already, or not." in summary(answer)
+    monkeypatch.undo()
+    assert place(guest.post("/login", identifier=identifier, password=live.PASSWORD)) == "/account"
+
+
+def test_a_changed_password_is_told_to_whoever_was_signed_out_meanwhile(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The former one is no longer right, so nobody may be left to guess why."""
+
+    async def ended(*_: object, **__: object) -> None:
+        raise SessionRevoked
+
+    person = guest.site.person()
+    guest.sign_in(person)
+    monkeypatch.setattr("counterfoil.engine.Counterfoil.step_up", ended)
+    answer = guest.post("/account/password", current=live.PASSWORD, new=live.OTHER)
+    assert place(answer) == "/login"
+    del guest.cookies["__Host-cf_web"]
+    assert notice(guest.get("/login")) == "Your password was changed."

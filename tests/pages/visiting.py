@@ -85,5 +85,5 @@ def wrong_fields(answer: live.Answer) -> list[str]:
 
 def notice(answer: live.Answer) -> str:
     """What the page says was done."""
-    found = re.search(r'<p class="notice" role="status">(.*?)</p>', answer.raw.decode())
+    found = re.search(r'<p class="notice" [^>]*>(.*?)</p>', answer.raw.decode())
     return unescape(found[1]) if found else ""

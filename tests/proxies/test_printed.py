@@ -137,7 +137,8 @@ def test_all_pages_of_the_server_are_counterfoils_own() -> None:
     """Whatever the server shows to people is named on the page, and so in each configuration."""
     prefixes = ("/v1/", "/oauth/", "/.well-known/", "/counterfoil/", "/account/")
     exact = {"/login", "/logout", "/register", "/account"}
-    shown = {str(getattr(route, "path", "")) for route in routes.ROUTES}
+    paths = {str(getattr(route, "path", "")) for route in routes.ROUTES}
+    shown = {path for path in paths if "{rest" not in path}  # only say that nothing is there
     assert [path for path in shown if path not in exact and not path.startswith(prefixes)] == []
     told = re.search(r"these of its paths are Counterfoil's: (.*?)\. With", PAGE, re.DOTALL)
     assert told

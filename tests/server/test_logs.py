@@ -55,6 +55,28 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
         logging.getLogger(name).setLevel(level)
 
 
+class Watched(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("declined", ["", "1"])
+def test_colours_on_a_terminal_can_be_declined(
+    written: Written, monkeypatch: pytest.MonkeyPatch, declined: str
+) -> None:
+    """With NO_COLOR, if it is not empty."""
+    written.stream = Watched()
+    monkeypatch.setattr(sys, "stderr", written.stream)
+    monkeypatch.setenv("NO_COLOR", declined)
+    logs.configure("info")
+    logging.getLogger("counterfoil.server").info("stopping", extra={"members": {"detail": "x"}})
+    told = written.stream.getvalue()
+    assert "stopping" in told
+    assert ("\x1b[" in told) is not bool(declined)
+
+
 def id_of(answer: live.Answer) -> str:
     found = answer.header("x-request-id")
     assert found is not None, answer

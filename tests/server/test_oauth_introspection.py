@@ -160,6 +160,17 @@ def test_a_store_that_does_not_answer_is_never_inactive(
                     assert answer.header("retry-after") == "1"
 
 
+def test_a_failure_is_never_inactive(site: live.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500, whatever kind of error it is: nothing was found out about the credential."""
+    device, ours = site.person().sign_in("partner"), program(site, "partner")
+
+    async def fail(*_: Any) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("counterfoil.server.composition.claims_of", fail)
+    assert ours.introspect(device.token).status == 500
+
+
 def test_times_are_whole_seconds(site: live.Site) -> None:
     """NumericDate as JWT libraries take it."""
     told = program(site).introspect(site.person().sign_in("api").token).json

@@ -192,6 +192,7 @@ def test_a_hang_up_disturbs_nobody_and_a_broken_key_file_changes_nothing(
 def test_a_server_at_a_terminal_ends_with_it(tmp_path: Path) -> None:
     """SIGHUP is also how a terminal says that it was closed; nobody would stop that server."""
     terminal, own = pty.openpty()
+    (tmp_path / "out").touch()
     serve = [*PROGRAM, "serve", "--dev", "--port", "0", "--data", str(tmp_path / "data")]
     # Whoever leads a session and opens a terminal has it from then on.
     shell = ["/bin/sh", "-c", f'exec "$@" <{os.ttyname(own)} >{tmp_path}/out 2>&1', "sh", *serve]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from counterfoil.errors import Malformed, TooLarge
-from counterfoil.server import urlencoded
 from counterfoil.server.urlencoded import parse, read_form
 
 if TYPE_CHECKING:
@@ -117,6 +116,6 @@ def test_a_body_is_bounded_in_size_and_in_time(monkeypatch: pytest.MonkeyPatch) 
     assert len(read(b"a=", b"x" * (64 * 1024 - 2))["a"]) == 64 * 1024 - 2
     with pytest.raises(TooLarge, match="65536"):
         read(b"a=", b"x" * (64 * 1024 - 1), whole=False)
-    monkeypatch.setattr(urlencoded, "WITHIN", 0.05)
+    monkeypatch.setattr("counterfoil.integrations.fastapi.body.WITHIN", 0.05)
     with pytest.raises(Malformed, match="did not arrive"):
         read(b"a=", whole=False)

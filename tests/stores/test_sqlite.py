@@ -140,6 +140,15 @@ def test_a_database_without_a_file_is_refused() -> None:
         SqliteStore(":memory:")
 
 
+@pytest.mark.parametrize("url", ["sqlite:///app.db", "file:///app.db"])
+def test_a_url_is_refused(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is a folder of that name made."""
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(ConfigurationError, match="a path such as"):
+        SqliteStore(url)
+    assert list(path.parent.iterdir()) == []
+
+
 def test_a_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name, before anything is made."""
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from counterfoil.carriers import bearer
 from counterfoil.carriers import request as carriers
 from counterfoil.carriers.cookie import CookieReader, clear_cookies, set_cookies
 from counterfoil.carriers.cross_site import refuse_cross_site
-from counterfoil.errors import CredentialExpired, CredentialMissing, Malformed
+from counterfoil.errors import (
+    ConfigurationError,
+    CredentialExpired,
+    CredentialMissing,
+    Malformed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +25,9 @@ if TYPE_CHECKING:
     from counterfoil.client import Client
     from counterfoil.credential import Presented
     from counterfoil.outcome import Opened
+
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class _Reader(NamedTuple):
@@ -30,17 +39,17 @@ class ClientCarriers:
     """Reads requests and writes answers for these clients.
 
     clients: by client_id; a mapping that changes is followed. issuer: its origin is the site's
-    own; `origins`: further ones that the site is reached at. A cookie counts only where no other
-    site sent it: every reader here raises `CrossSite` otherwise.
+    own; `origins`: further ones that the site is reached at, as browsers send them
+    (`https://app.example`), else `ConfigurationError`. A cookie counts only where no other site
+    sent it: every reader here raises `CrossSite` otherwise.
     """
 
     def __init__(
         self, clients: Mapping[str, Client], *, issuer: str, origins: Iterable[str] = ()
     ) -> None:
-        parts = urlsplit(issuer)
         self._clients = clients
         self._reader = _Reader((), CookieReader(()))
-        self.origins = frozenset({f"{parts.scheme}://{parts.netloc}", *origins})
+        self.origins = frozenset({_origin_of(issuer), *_sendable(origins)})
         _ = self.cookies  # clients whose cookies would have one name are refused now
 
     @property
@@ -102,6 +111,34 @@ class ClientCarriers:
         if found is not None and found.carrier == "cookie":
             self.refuse_cross_site(method, headers)
         return found
+
+
+def _origin_of(url: str) -> str:
+    """As a browser sends it (RFC 6454 §6.2): in lower case, and with no port that the scheme has by
+    itself. Raises `ValueError` for a port that is none."""
+    parts = urlsplit(url)
+    port = None if parts.port == _PORTS.get(parts.scheme) else parts.port
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _sendable(origins: Iterable[str]) -> list[str]:
+    """Raises `ConfigurationError` for what no browser sends: it would let nobody in."""
+    found = [*origins]
+    if isinstance(origins, str) or not all(map(_is_sendable, found)):
+        raise ConfigurationError(
+            'Give origins as a list such as ["https://www.example"]: in lower case, without a '
+            "path, a slash at the end, or a port that the scheme has by itself."
+        )
+    return found
+
+
+def _is_sendable(origin: object) -> bool:
+    try:
+        is_one = isinstance(origin, str) and _ORIGIN.fullmatch(origin) is not None
+        return is_one and _origin_of(str(origin)) == origin
+    except ValueError:
+        return False
 
 
 def _there(found: Presented | None) -> Presented:

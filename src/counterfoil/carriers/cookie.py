@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from counterfoil.credential import Presented
+from counterfoil.credential import LARGEST_COOKIE, Presented
 from counterfoil.errors import (
     ConfigurationError,
     CredentialExpired,
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from counterfoil.credential import Credential
 
 LIMIT = 64 * 1024  # of all Cookie headers together
-LARGEST = 4096  # name and value; RFC 6265bis §5.6 lets browsers drop what is larger
+LARGEST = LARGEST_COOKIE
 _VALUE = re.compile(rb"[A-Za-z0-9._-]+")  # handles and compact tokens; within RFC 6265's octets
+_SEVERAL = "The cookies of several clients are there: name the client_id."
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
@@ -72,13 +73,16 @@ class CookieReader:
     def credential(self, headers: Headers, *, client_id: str | None = None) -> Presented | None:
         """The credential that the cookies present, of `client_id` if named; None without one.
 
-        Cookies of several clients are `Malformed` unless one is named, a name twice always. When
-        only the refresh cookie is left, the browser has dropped the credential at its end:
-        `CredentialExpired`.
+        Cookies of several clients, refresh cookies too, are `Malformed` unless one is named, a
+        name twice always. When only the refresh cookie is left, the browser has dropped the
+        credential at its end: `CredentialExpired`.
         """
         found = self._own(headers)
         names = _names_in(found, self._credentials, client_id)
-        if not names and _names_in(found, self._handles, client_id):
+        left = {self._handles[name] for name in _names_in(found, self._handles, client_id)}
+        if len(left.union(self._credentials[name] for name in names)) > 1:
+            raise Malformed(_SEVERAL)
+        if left and not names:
             raise CredentialExpired("Only the refresh cookie is left.")
         return _one(names, found, self._credentials)
 
@@ -144,7 +148,7 @@ def _one(
     if not names:
         return None
     if len(names) > 1:
-        raise Malformed("The cookies of several clients are there: name the client_id.")
+        raise Malformed(_SEVERAL)
     (name,) = names
     if not _VALUE.fullmatch(found[name]):
         raise CredentialMalformed(f"The cookie {name.decode('ascii')} holds no credential.")

@@ -36,4 +36,4 @@ def refuse_cross_site(method: str, headers: Headers, *, allowed_origins: Abstrac
             raise CrossSite("Sec-Fetch-Site says that another site sent this.")
         return
     if origin is not None and origin.decode("latin-1") not in allowed_origins - {"null"}:
-        raise CrossSite("Origin names another site.")
+        raise CrossSite("Origin is neither that of the issuer nor one that was named besides it.")

@@ -113,7 +113,7 @@ class IssuerKeys:
         try:
             keys = _read(fetch.get(self._url, timeout=self._timeout))
         except (Unavailable, AuthError) as why:
-            self._failure = f"The issuer's keys cannot be fetched: {why}"
+            self._failure = f"The issuer's keys cannot be fetched from {self._url}: {why}"
             if not self._failures:
                 _log.warning("%s", self._failure)
             self._failures += 1

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from counterfoil.status_mirror import StatusMirror
 
 EVERY: Final = 0.02
+LATE: Final = 0.5  # less than any max_staleness
 _log = logging.getLogger("counterfoil.feed")
 
 
@@ -33,6 +34,7 @@ class LocalFeed:
         self._mirror = mirror
         self._clock = clock
         self._pid = 0
+        self._tried_at = float("-inf")
         self._stop = threading.Event()
         self._reading = threading.Lock()
         forked = weakref.WeakMethod(self._forked)
@@ -60,6 +62,24 @@ class LocalFeed:
         with self._reading:
             self._read_on()
 
+    def make_up(self) -> None:
+        """Reads on, if nobody has tried to for a while: the clock has jumped, as after suspend.
+
+        In an outage the thread tries again and again, so nothing is read here, and whoever checks
+        refuses at once. A read that hangs is waited for by one check, for as long as the thread
+        pauses. Raises `StoreUnavailable`.
+        """
+        if not self._is_late():
+            return
+        if not self._reading.acquire(timeout=EVERY):
+            self._tried_at = self._clock.uptime()
+            return
+        try:
+            if self._is_late():
+                self._read_on()
+        finally:
+            self._reading.release()
+
     def stop(self) -> None:
         """Ends the thread; the mirror ages from then on."""
         self._stop.set()
@@ -83,10 +103,16 @@ class LocalFeed:
                     _log.warning("the store cannot be read: %s", why, exc_info=unforeseen)
                 failing = True
 
+    def _is_late(self) -> bool:
+        return self._clock.uptime() - self._tried_at > LATE
+
     def _read_on(self) -> None:
         began, at = self._clock.uptime(), self._clock.now()
-        read = drive(self._store.feed(self._mirror.position, now=at))
         try:
-            self._mirror.apply(read, began=began, at=at)
-        except FeedGap:
-            self._mirror.apply(drive(self._store.feed(None, now=at)), began=began, at=at)
+            read = drive(self._store.feed(self._mirror.position, now=at))
+            try:
+                self._mirror.apply(read, began=began, at=at)
+            except FeedGap:
+                self._mirror.apply(drive(self._store.feed(None, now=at)), began=began, at=at)
+        finally:
+            self._tried_at = self._clock.uptime()

@@ -29,9 +29,13 @@ class AuthMiddleware:
     It refuses nothing by itself: what the check found or raised is told to whoever asks, with
     `current_session` or `optional_session`, and a `CounterfoilError` that the application lets
     through is answered as a problem (RFC 9457) if the answer has not begun. An answer for which
-    the session was read is `no-store` and varies by both carriers. Cookie clients are kept signed
+    the session or its credential was read, or which sets or clears a cookie of ours, is `no-store`
+    and varies by both carriers. Cookie clients are kept signed
     in: where a credential has expired, or its claims are stale, and the refresh cookie is there,
     this request is served with a new one and its answer sets both cookies.
+
+    One may lie within another: each is read by what it wraps, and what the outer one renewed counts
+    for an inner one of the same engine.
 
     auth: a `Counterfoil`; or a `Verifier`, for a service that only verifies: then bearer headers
     alone count. audience: refuse credentials of any other. client_id: whose cookies count, where
@@ -73,8 +77,11 @@ class AuthMiddleware:
             return
         if not isinstance(scope["headers"], list):
             scope["headers"] = [*scope["headers"]]  # it is read more than once
+        around = scope.get(KEY)
+        if around is not None:
+            scope = {**scope}  # what lies between the two goes on reading the outer one
         exchange = Exchange(send)
-        await self._checking.look(scope, exchange)
+        await self._checking.look(scope, exchange, around)
         scope[KEY] = (exchange, self._checking)
         try:
             await self._app(scope, receive, exchange.send)
@@ -109,7 +116,7 @@ def presented_of(scope: Mapping[str, Any]) -> Presented | None:
     The new one, if it was renewed for this request; None without one, and where only a refresh
     cookie is left.
     """
-    return _found(scope)[0].presented
+    return _found(scope)[0].credential()
 
 
 def renewed_of(scope: Mapping[str, Any]) -> Opened | None:
@@ -134,6 +141,11 @@ def carriers_of(scope: Mapping[str, Any]) -> ClientCarriers:
     """What reads this application's requests, and makes the cookies of its answers. Raises
     `ConfigurationError` where the middleware has a `Verifier`."""
     return _engine_check(scope).carriers
+
+
+def client_id_of(scope: Mapping[str, Any]) -> str | None:
+    """Whose cookies count here, where the middleware was told."""
+    return _engine_check(scope).client_id
 
 
 def _found(scope: Mapping[str, Any]) -> tuple[Exchange, EngineCheck | VerifierCheck]:

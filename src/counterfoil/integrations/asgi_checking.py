@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from counterfoil import handle as handles
 from counterfoil.carriers import bearer
@@ -18,6 +18,7 @@ from counterfoil.errors import (
     Unavailable,
 )
 from counterfoil.integrations.asgi_exchange import can_answer
+from counterfoil.integrations.confirming import keeps_records
 from counterfoil.integrations.problem import status_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _HANDSHAKE: Final = "WEBSOCKET"  # opens with GET and is no safe read (carriers/cross_site.py)
 _RENEWABLE: Final = (ClaimsStale, CredentialExpired, KeyUnknown)
 
+Around: TypeAlias = "tuple[Exchange, EngineCheck | VerifierCheck]"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineCheck:
@@ -43,12 +46,15 @@ class EngineCheck:
     audience: str | None
     client_id: str | None
 
-    async def look(self, scope: Scope, exchange: Exchange) -> None:
-        """Finds the request's one credential and checks it."""
+    async def look(self, scope: Scope, exchange: Exchange, around: Around | None) -> None:
+        """Finds the request's one credential and checks it. around: of a middleware that lies
+        around this one."""
         headers = scope["headers"]
         method = scope["method"] if scope["type"] == "http" else _HANDSHAKE
+        renewed = self._renewed(around)
+        may_renew = renewed is None and can_answer(scope)
         try:
-            presented = self.carriers.find(method, headers, client_id=self.client_id)
+            presented = self._find(method, headers, renewed, exchange)
             if presented is None:
                 return
             exchange.presented = presented
@@ -56,12 +62,30 @@ class EngineCheck:
         except (AuthError, Unavailable) as why:
             exchange.refuse(why)
             exchange.is_bearer = _has_bearer(headers)
-            if isinstance(why, _RENEWABLE) and not exchange.is_bearer and can_answer(scope):
+            if isinstance(why, _RENEWABLE) and not exchange.is_bearer and may_renew:
                 await self._renew(method, headers, exchange)
         else:
             is_due = exchange.verified.facts.refresh_due and presented.carrier == "cookie"
-            if is_due and can_answer(scope):
+            if is_due and may_renew:
                 await self._replace(presented, exchange)
+
+    def _renewed(self, around: Around | None) -> Opened | None:
+        """What came is spent where an outer middleware of this engine has renewed it; to refresh
+        with it again would be reuse."""
+        if around is None or getattr(around[1], "auth", None) is not self.auth:
+            return None
+        opened = around[0].opened
+        is_own = opened is not None and self.client_id in {None, opened.credential.client_id}
+        return opened if is_own else None
+
+    def _find(
+        self, method: str, headers: Headers, renewed: Opened | None, exchange: Exchange
+    ) -> Presented | None:
+        if renewed is None:
+            return self.carriers.find(method, headers, client_id=self.client_id)
+        self.carriers.refuse_cross_site(method, headers)
+        exchange.opened = renewed  # the outer one sets its cookies
+        return _cookie_of(renewed)
 
     async def _check(self, presented: Presented) -> Verified:
         if handles.looks_like(presented.text):
@@ -77,6 +101,8 @@ class EngineCheck:
     async def _renew(self, method: str, headers: Headers, exchange: Exchange) -> None:
         """A fresh credential for the refresh cookie. Where that is refused with 401 the refusal
         stands that there was; anything else, cannot know above all, is said instead."""
+        if not keeps_records(self.auth):
+            return  # the cookie is from when there was a store
         client_id = exchange.presented.client_id if exchange.presented else self.client_id
         try:
             given = self.carriers.require_handle(method, headers, client_id=client_id)
@@ -92,11 +118,10 @@ class EngineCheck:
             exchange.refuse(why)
 
     def _hand_out(self, opened: Opened, exchange: Exchange) -> Presented:
-        issued = opened.credential
         exchange.opened = opened
         exchange.cookies = self.carriers.set_cookies(opened, now=self.auth.clock.now())
-        exchange.presented = Presented(issued.token, "cookie", issued.client_id)
-        return exchange.presented
+        exchange.presented = presented = _cookie_of(opened)
+        return presented
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +130,7 @@ class VerifierCheck:
 
     verifier: Verifier
 
-    async def look(self, scope: Scope, exchange: Exchange) -> None:
+    async def look(self, scope: Scope, exchange: Exchange, _: Around | None) -> None:
         """Checks the request's bearer header. No I/O."""
         try:
             exchange.presented = presented = bearer.read(scope["headers"])
@@ -114,6 +139,10 @@ class VerifierCheck:
         except (AuthError, Unavailable) as why:
             exchange.refuse(why)
             exchange.is_bearer = True
+
+
+def _cookie_of(opened: Opened) -> Presented:
+    return Presented(opened.credential.token, "cookie", opened.credential.client_id)
 
 
 def _has_bearer(headers: Headers) -> bool:

@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from counterfoil.carriers.cookie import cookie_name
 from counterfoil.errors import CounterfoilError, CredentialMissing, Unavailable
 from counterfoil.integrations.problem import problem, status_of
 
@@ -28,6 +29,8 @@ _STAGE_AFTER: Final[dict[str, Stage]] = {
 }
 _OURS: Final = HTTPStatus.INTERNAL_SERVER_ERROR  # a fault on this side, for the developer to see
 _VARY: Final = (b"Cookie", b"Authorization")
+_BELIEVED_BEFORE: Final = (b"surrogate-control", b"x-accel-expires")  # Fastly's, nginx's
+_OWN_COOKIES: Final = cookie_name("").encode()
 _POLICY_VIOLATION: Final = 1008  # RFC 6455 §7.4.1
 _TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455 §11.7
 
@@ -83,6 +86,11 @@ class Exchange:
             return None
         raise self.refusal
 
+    def credential(self) -> Presented | None:
+        """What was presented, as it stands now."""
+        self._was_read = True
+        return self.presented
+
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """Passes on what the application sends; its start gets the headers that belong there."""
         kind = message["type"]
@@ -91,19 +99,24 @@ class Exchange:
         if kind == "websocket.close" and self.stage == "waiting" and self.cookies:
             return self._answer(DENIAL, HTTPStatus.FORBIDDEN, [])
         self.stage = _STAGE_AFTER[kind]
-        if (self._was_read or self.cookies) and kind != "websocket.close":
-            headers = [(name, value) for name, value in message.get("headers", ())]
+        headers = [(name, value) for name, value in message.get("headers", ())]
+        if self._was_read or self.cookies or any(map(_hands_out, headers)):
             if kind != "websocket.accept":
                 headers = unshared(headers)
-            message = {**message, "headers": with_cookies(headers, self.cookies)}
+            headers = with_cookies(headers, self.cookies)
+        if headers and kind != "websocket.close":
+            message = {**message, "headers": headers}
         return self._send(message)
 
     async def take(self, error: Exception, scope: Scope) -> bool:
         """Answers an error of the application above; False when it is not ours to answer.
 
-        Cookies that were renewed reach the client all the same: their handle is spent, and whoever
-        presents that after its grace is signed out.
+        A group of one, as task groups make them, is that one. Cookies that were renewed reach the
+        client all the same: their handle is spent, and whoever presents that after its grace is
+        signed out.
         """
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            (error,) = error.exceptions
         if isinstance(error, CounterfoilError) and status_of(error) != _OURS:
             return await self._take_refusal(error, scope)
         if self.stage == "waiting" and self.cookies:
@@ -143,14 +156,15 @@ def _kind(scope: Scope) -> str:
 
 
 def unshared(headers: HeaderList) -> HeaderList:
-    """With `no-store`, and a Vary that names both carriers: for no cache, and nobody else."""
+    """With `no-store`, and a Vary that names both carriers: for no cache, and nobody else. What
+    caches believe before that, as RFC 9213 lets them, is left out."""
     others: HeaderList = []
     said: dict[bytes, list[bytes]] = {b"cache-control": [], b"vary": []}
     for header in headers:
         name = header[0].lower()
         if name in said:
             said[name] += [each.strip() for each in header[1].split(b",")]
-        else:
+        elif not name.endswith(b"-cache-control") and name not in _BELIEVED_BEFORE:
             others.append(header)
     control, vary = said.values()
     if b"no-store" not in (each.lower() for each in control):
@@ -159,6 +173,12 @@ def unshared(headers: HeaderList) -> HeaderList:
         named = {each.lower() for each in vary}
         vary += [each for each in _VARY if each.lower() not in named]
     return [*others, (b"cache-control", b", ".join(control)), (b"vary", b", ".join(vary))]
+
+
+def _hands_out(header: tuple[bytes, bytes]) -> bool:
+    """Whether it sets or clears a cookie of ours. Caches may keep those too (RFC 9111 §7.3), and
+    would sign others in."""
+    return header[0].lower() == b"set-cookie" and _name(header[1]).startswith(_OWN_COOKIES)
 
 
 def with_cookies(headers: HeaderList, cookies: HeaderList) -> HeaderList:

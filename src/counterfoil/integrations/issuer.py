@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations.confirming import PATH, Confirming, confirmed, keeps_records
-from counterfoil.integrations.problem import problem
+from counterfoil.integrations.problem import problem, status_of
 
 if TYPE_CHECKING:
     from counterfoil.ports import Keys
@@ -78,6 +78,8 @@ class IssuerApp:
             try:
                 answer = await self._answer(scope)
             except CounterfoilError as error:
+                if status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise  # a fault on this side, for the developer to see
                 answer = _refusal(error)
             await _send(answer, send, is_head=scope["method"] == "HEAD")
 

@@ -16,7 +16,13 @@ from starlette.authentication import (
 )
 
 from counterfoil.errors import AuthError
-from counterfoil.integrations.asgi import auth_of, carriers_of, optional_session, presented_of
+from counterfoil.integrations.asgi import (
+    auth_of,
+    carriers_of,
+    client_id_of,
+    optional_session,
+    presented_of,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
@@ -86,7 +92,10 @@ def _client_id(request: Request) -> str | None:
     presented = presented_of(request)
     if presented is not None:
         return presented.client_id
+    carriers, client_id = carriers_of(request), client_id_of(request)
     try:
-        return carriers_of(request).require_ending(request.method, request.headers.raw).client_id
+        return carriers.require_ending(
+            request.method, request.headers.raw, client_id=client_id
+        ).client_id
     except AuthError:
         return None

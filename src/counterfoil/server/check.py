@@ -46,7 +46,7 @@ class Check:
     def __init__(self, app: ASGIApp, parts: Context) -> None:
         self._app = app
         self._parts = parts
-        self._questions = Questions(parts.clients)
+        self._questions = Questions(parts.clients, pages_client=parts.pages_client)
         self._root = urlsplit(parts.auth.issuer).path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from counterfoil.errors import ClientUnknown, Malformed, NotFound
+from counterfoil.errors import ClientUnknown, Malformed, NotFound, WrongAudience
 from counterfoil.server.urlencoded import parse
 
 if TYPE_CHECKING:
@@ -44,13 +44,15 @@ class Question:
 class Questions:
     """Reads calls, and keeps what they ask: one proxy asks the same again and again."""
 
-    def __init__(self, clients: RegisteredClients) -> None:
+    def __init__(self, clients: RegisteredClients, *, pages_client: str) -> None:
         self._clients = clients
+        self._pages_client = pages_client
         self._made_for = -1
         self._known: dict[bytes, Question] = {}
 
     def read(self, scope: Scope) -> Question:
-        """Raises `Malformed` and `ClientUnknown` for what the operator got wrong."""
+        """Raises `Malformed` and `ClientUnknown` for what the operator got wrong, `WrongAudience`
+        where no client has that audience: it may be added while the proxy runs."""
         len(self._clients)  # follows the table, and only then `version` is that of now
         if self._made_for != self._clients.version or len(self._known) >= KEPT:
             self._made_for, self._known = self._clients.version, {}
@@ -71,6 +73,8 @@ class Questions:
             raise Malformed("A role has 1 to 64 of A-Z, a-z, 0-9 and _ . : / -")
         if login not in _LOGIN:
             raise Malformed("login is redirect or header.")
+        if login is not None:
+            self._require_sign_in(audience)
         if client_id is None:
             client_id = self._cookie_of(audience)
         elif client_id not in self._clients:
@@ -79,11 +83,17 @@ class Questions:
             raise Malformed("The client_id has another audience.")
         return Question(audience, client_id, role, login)
 
+    def _require_sign_in(self, audience: str) -> None:
+        """The pages can help: sent there for another audience, a person would go in circles."""
+        client = self._clients.get(self._pages_client)
+        if client is None or client.audience != audience:
+            raise Malformed("login is for the audience of the client that the pages sign in to.")
+
     def _cookie_of(self, audience: str) -> str | None:
         """Whose cookie is meant where nobody says so: the audience's one cookie client."""
         its = [client for client in self._clients.values() if client.audience == audience]
         if not its:
-            raise Malformed("No registered client has this audience.")
+            raise WrongAudience(f"No registered client has the audience that {PATH} is asked for.")
         names = [client.client_id for client in its if client.carrier == "cookie"]
         return names[0] if len(names) == 1 else None
 
@@ -107,7 +117,7 @@ def _fields(query: bytes) -> dict[str, str]:
         raise Malformed("The query cannot be read, or a parameter is there twice.") from None
     if not fields.keys() <= set(_NAMES):
         raise Malformed(f"A query parameter is not known here; there are: {', '.join(_NAMES)}.")
-    if "audience" not in fields:
+    if not fields.get("audience"):
         raise Malformed(
             "Add ?audience= with the audience of the application behind the proxy: credentials of"
             " other applications are not for it."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -57,6 +57,10 @@ class RegisteredClients(Mapping[str, Client]):
 
     def __len__(self) -> int:
         return len(self._current())
+
+    def values(self) -> ValuesView[Client]:
+        """Of one reading; the inherited one would ask for each client, at every request."""
+        return self._current().values()
 
     def _current(self, *, every: float = EVERY) -> dict[str, Client]:
         uptime = self._clock.uptime()

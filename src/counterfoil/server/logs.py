@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -34,7 +35,7 @@ def configure(level: str) -> None:
     ]
     is_terminal = sys.stderr.isatty()
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(timestamp_key=_TIME)
+        structlog.dev.ConsoleRenderer(timestamp_key=_TIME, colors=not os.environ.get("NO_COLOR"))
         if is_terminal
         else structlog.processors.JSONRenderer()
     )

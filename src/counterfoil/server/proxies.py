@@ -8,6 +8,7 @@ Names are compared as they arrive, so `x_forwarded_for` is another header (Djang
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -108,6 +109,7 @@ def _hops(headers: Headers) -> list[str]:
     return [hop.strip(b" \t").decode("latin-1") for hop in reversed(field.split(b","))]
 
 
+@lru_cache(maxsize=1024)  # every request has a peer, and mostly it is the proxy
 def _address(text: str) -> Address | None:
     """The address, an IPv4 one also where it is mapped into IPv6; None for anything else."""
     try:

@@ -157,7 +157,9 @@ class Requests:
                 line[name] = value
         if scope is not None and scope["client"] and _log.isEnabledFor(logging.DEBUG):
             line["address"] = client_address(scope["client"][0], scope["headers"], self._trusted)
-        _log.log(level, "request", extra={"members": line})
+        # `log` would first look through the stack for who called it, which no line says.
+        told = {"members": line}
+        _log.handle(_log.makeRecord(_log.name, level, "", 0, "request", (), None, extra=told))
 
 
 async def _cut_off(send: Send) -> None:

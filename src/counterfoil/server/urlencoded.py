@@ -6,20 +6,16 @@ checked is what is used.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import ClientDisconnect
-
-from counterfoil.errors import Malformed, TooLarge
+from counterfoil.errors import Malformed
+from counterfoil.integrations.fastapi.body import read_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-LIMIT: Final = 64 * 1024
-WITHIN: Final = 10.0  # seconds
 MOST_FIELDS: Final = 100
 TYPE: Final = "application/x-www-form-urlencoded"
 _TYPE: Final = re.compile(rf"{TYPE}\s*(;\s*charset=\"?utf-8\"?\s*)?\Z", re.IGNORECASE)
@@ -30,14 +26,13 @@ _ENCODED: Final = re.compile(r"(?:[^%&\x00-\x20\x7f-\U0010ffff]|%[0-9A-Fa-f]{2})
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a body, as they were sent, empty ones included.
 
-    Raises `Malformed` for another Content-Type, a field that is there twice, more than 100 of
-    them, a body that does not end within 10 seconds, and what is not UTF-8; `TooLarge` above
-    64 KiB, reading no further.
+    Raises as `read_body` does, and `Malformed` for another Content-Type, a field that is there
+    twice, more than 100 of them, and what is not UTF-8.
     """
     types = request.headers.getlist("content-type")
     if len(types) != 1 or not _TYPE.match(types[0]):
         raise Malformed(f"Send a form with Content-Type: {TYPE}.")
-    return parse(await _read(request))
+    return parse(await read_body(request))
 
 
 def parse(body: bytes) -> dict[str, str]:
@@ -67,18 +62,3 @@ def decode(text: str) -> str:
         return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("The form is not UTF-8.") from None
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(WITHIN):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > LIMIT:
-                    raise TooLarge(f"A body may have at most {LIMIT} bytes.")
-    except TimeoutError:
-        raise Malformed(f"The body did not arrive within {WITHIN:g} seconds.") from None
-    except ClientDisconnect:
-        raise Malformed("The body ended early.") from None  # nobody is left to hear it
-    return bytes(body)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfoil.drive import drive
+from counterfoil.errors import ConfigurationError
 from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.migrations import migrate
 from counterfoil.stores.sqlite_database import Database
@@ -32,6 +33,8 @@ class SqliteStore(RowsStore):
     rows: BlockingSqliteRows
 
     def __init__(self, path: str | PathLike[str]) -> None:
+        if "://" in str(path):  # a folder of that name would be made
+            raise ConfigurationError("Give SqliteStore a path such as app.db, not a URL.")
         database = Database(Path(path).absolute())
         super().__init__(SqliteRows(database))
         drive(migrate(BlockingSqliteRows(database)))

@@ -82,7 +82,14 @@ async def asigned_in(
 
 
 def _said(roles: Sequence[str] | None, claims: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {**(claims or {}), **({} if roles is None else {"roles": list(roles)})}
+    return {**(claims or {}), **({} if roles is None else {"roles": listed(roles)})}
+
+
+def listed(roles: Sequence[str]) -> list[str]:
+    """Raises `ConfigurationError` for one text, which would become as many roles as letters."""
+    if isinstance(roles, str):
+        raise ConfigurationError(f'Give roles as a list, such as ["{roles}"].')
+    return list(roles)
 
 
 def _require_https(

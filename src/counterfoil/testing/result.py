@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfoil.claims import normalised, require_subject
 from counterfoil.credential import Facts, Verified
+from counterfoil.testing.client import listed
 from counterfoil.testing.clock import START
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def verified(
     expires_at: an hour after it. Raises `Malformed` and `ConfigurationError` for a subject, roles
     and claims that no credential could have.
     """
-    said = {**(claims or {}), **({"roles": list(roles)} if roles else {})}
+    said = {**(claims or {}), **({"roles": listed(roles)} if roles else {})}
     facts = Facts(
         subject=require_subject(subject),
         session_id=session_id,

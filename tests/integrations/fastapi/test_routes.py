@@ -16,7 +16,7 @@ from counterfoil import Client, Counterfoil, JwtStrategy, Lifetime
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, SessionRevoked
 from counterfoil.integrations.fastapi import protect, session_routes
-from scenes import EVERY_ID, ISSUER, KEYS, scene
+from scenes import CLIENTS, EVERY_ID, ISSUER, KEYS, scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,6 +186,21 @@ def test_further_origins_are_those_of_the_application() -> None:
         assert site.person().delete("/v1/session", headers=elsewhere).status_code == 200
     with applications.site() as site:
         assert code(site.person().delete("/v1/session", headers=elsewhere)) == "cross_site"
+
+
+def test_of_two_clients_cookies_the_applications_own_count() -> None:
+    """Those of the client that `protect` names, as everywhere else in it; a call may name
+    another."""
+    with applications.site(*CLIENTS, client_id="spa") as site:
+        both = holding(site.person("ann", "web"), site.open("bob", "spa"))
+        assert both.get("/v1/session").json()["subject"] == "bob"
+        assert both.get("/v1/session?client_id=web").json()["subject"] == "ann"
+        assert both.post("/v1/session/refresh").json()["session"]["client_id"] == "spa"
+        site.scene.advance(600)
+        assert both.get("/v1/session").json()["subject"] == "bob"
+        assert both.delete("/v1/session").json()["revoked"] == 1
+        assert [*both.cookies] == ["__Host-cf_web"]
+        assert code(both.get("/v1/session")) == "credential_missing"
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), timedelta(seconds=10)])

@@ -10,10 +10,11 @@ from fastapi.testclient import TestClient
 
 import applications
 from applications import Site, code
+from counterfoil import Client, Counterfoil
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError
-from counterfoil.integrations.fastapi import sign_in_response
-from scenes import CLIENTS, EVERY_ID, SECOND
+from counterfoil.integrations.fastapi import protect, sign_in_response
+from scenes import CLIENTS, EVERY_ID, ISSUER, KEYS, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,6 +166,33 @@ def test_a_store_that_is_away_while_the_former_is_ended_keeps_nobody_out(site: S
     site.store.failing.clear()
     assert browser.get("/me").json()["subject"] == "bob"
     assert len(live_ids(site)) == 1
+
+
+def test_a_former_cookie_from_when_there_was_a_store_keeps_nobody_out() -> None:
+    """The application gave it up: there is no session left to end."""
+    kiosk = Client(client_id="kiosk", strategy="jwt", carrier="cookie")
+    with applications.site(kiosk) as site:
+        former = site.open("ann", "kiosk")
+        without = Counterfoil(issuer=ISSUER, clients=[kiosk], keys=KEYS, clock=site.scene.clock)
+        app = FastAPI()
+        protect(app, without)
+        applications.signing_in(app, without)
+        browser = applications.holding(TestClient(app, base_url=applications.HOST), former)
+        assert sign_in(browser, "kiosk", subject="bob").status_code == 201
+        assert "__Host-cf_kiosk_r" not in browser.cookies
+
+
+def test_claims_too_large_for_a_cookie_open_no_session(site: Site) -> None:
+    """A fault of the claims source, told to the developer; a browser would drop the cookie."""
+    site.roles.of["ann"] = [f"{number:064}" for number in range(50)]
+
+    @site.app.post("/large")
+    async def large() -> Response:
+        return sign_in_response(await site.auth.open("ann", client_id="spa"))
+
+    with pytest.raises(ConfigurationError, match="fewer claims"):
+        site.visitor().post("/large")
+    assert live_ids(site) == set()
 
 
 def test_it_needs_the_middleware(site: Site) -> None:

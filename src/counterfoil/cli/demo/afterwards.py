@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,7 +52,7 @@ def role_change(cast: Cast) -> RoleChange:
     administrator = cast.sign_in("api", administrator=True).carried
     signed_in = cast.sign_in("api")
     before = cast.who_am_i(signed_in.carried).expect(200).body["claims"]["roles"]
-    stage.step("before", f"her token says roles {before}")
+    stage.step("before", f"her token says roles {json.dumps(before)}")
     path = f"/v1/admin/accounts/{cast.subject}"
     changed = cast.call("PATCH", path, carried=administrator, roles=["editor"]).expect(200)
     promised = float(changed.body["effective_within_seconds"])
@@ -63,7 +64,7 @@ def role_change(cast: Cast) -> RoleChange:
     stage.step("old token", f"401 {refused.code}, {seconds(after)} after the answer")
     renewed = cast.refresh(signed_in.handle).expect(200)
     seen = cast.who_am_i(bearer(renewed.body["credential"]["token"])).expect(200).body
-    stage.step("refresh", f"200; the new token says roles {seen['claims']['roles']}")
+    stage.step("refresh", f"200; the new token says roles {json.dumps(seen['claims']['roles'])}")
     found = RoleChange(
         code=refused.code,
         refused_after_seconds=after,

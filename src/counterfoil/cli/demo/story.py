@@ -76,10 +76,12 @@ def _open(stage: Stage, server: Running, access: timedelta) -> None:
     stage.step("", f"{BRIEF} (jwt), added for this: its tokens live {span(access)}, not 5 min")
     stage.pause()
     stage.say(
-        "Ann has registered. Three times she signs in, is called, and is signed out; then her old"
-        " credential is tried again and again until it is refused. What follows is measured here,"
-        " over HTTP, and counted from the moment when the answer to the revocation had arrived."
-        " Credentials are cut short, so that you may paste this."
+        "Ann has registered. Three times she signs in, calls with the credential that she is given,"
+        " and signs out, which revokes it. Then the old credential is tried again and again until"
+        " it is refused. The answer to a revocation promises L, as effective_within_seconds: that"
+        " much later no Counterfoil verifier accepts the credential any more. All of it is measured"
+        " here, over HTTP, from the moment when that answer had arrived. Credentials are cut short,"
+        " so that you may paste this."
     )
 
 
@@ -93,7 +95,8 @@ def _close(stage: Stage, measured: list[Measured], wrong: list[str], took: float
     stage.say(
         "On the wire: the header line, with each request."
         + (" Look-ups: store calls for one check." if is_counted else "")
-        + " Elsewhere: the bound at verifiers that know only JWTs. By default hybrid promises 10 s"
+        + " Outlived: when the revoked credential was last accepted. Elsewhere: L at verifiers that"
+        " know nothing of Counterfoil, only JWTs. By default hybrid promises 10 s"
         " and jwt 5 min; both are yours to set."
     )
     if wrong:

@@ -55,7 +55,7 @@ def by_session(cast: Cast) -> Measured:
     )
     cast.stage.pause()
     signed_in = _sign_in(cast, "web")
-    cast.stage.step("says", "nothing: random, but for the id of a record at the server")
+    cast.stage.step("says", "nothing to others: the id of a record, and random bits")
     return _until_refused(cast, "session", "web", signed_in, "session_revoked")
 
 
@@ -64,7 +64,8 @@ def by_hybrid(cast: Cast) -> Measured:
     stage.chapter("hybrid: a signed token, and one bit that can be turned over")
     stage.say(
         "What travels says who Ann is, and is signed, so no call reads the store for it. It also"
-        " names one bit in a list that whoever checks holds in memory. A revocation turns it over."
+        " names one bit in a list that whoever checks holds in memory. A revocation turns it over:"
+        " at once where it is asked for, within L wherever else the list is held."
     )
     stage.pause()
     signed_in = _sign_in(cast, "api")
@@ -87,7 +88,8 @@ def by_jwt(cast: Cast) -> Measured:
         if code := _tried(verifier, signed_in.token).code:
             raise NotAsSaid(f"A Verifier that knows the issuer's URL refused with {code}.")
         stage.step(
-            "elsewhere", "accepted by a Verifier that knows the issuer's URL, and asks nobody"
+            "elsewhere",
+            "accepted by a Verifier in another service: it has the issuer's keys, and asks nobody",
         )
         elsewhere = {ELSEWHERE: lambda: _tried(verifier, signed_in.token)}
         return _until_refused(cast, "jwt", BRIEF, signed_in, "credential_expired", **elsewhere)
@@ -185,8 +187,8 @@ def _called(cast: Cast, signed_in: SignedIn) -> tuple[float, LookUps | None]:
     )
     stage.step("carried", f"{signed_in.carried.shown}: {signed_in.carried.bytes_on_the_wire} bytes")
     if looked_up is not None:
-        named = ", ".join(f"{number} {name}" for name, number in looked_up.calls.items())
-        stage.step("looked up", f"{named or 'nothing'}, for {CHECKS} calls")
+        named = ", ".join(f"{number} times {name}" for name, number in looked_up.calls.items())
+        stage.step("looked up", f"{named or 'nothing'} in the store, for {CHECKS} calls")
     return milliseconds, looked_up
 
 
@@ -200,12 +202,10 @@ def _tried(verifier: Verifier, token: str) -> Tried:
 
 
 def _tell(cast: Cast, name: str, found: Outlived) -> None:
-    where = f"at the {name}"
-    if found.accepted:
-        text = f"accepted {found.accepted} times more {where}; then {found.code}"
-    else:
-        text = f"{found.code} {where}, the first time"
-    cast.stage.step("call again", f"{text}, {seconds(found.first_refused)} after the answer")
+    accepted = f"accepted {found.accepted} times more, then " if found.accepted else ""
+    when = f"{seconds(found.first_refused)} after the answer"
+    text = f"at the {name} {accepted}refused, {when}: {found.code}"
+    cast.stage.step("call again", text)
 
 
 def _conclude(cast: Cast, measured: Measured) -> None:
@@ -213,7 +213,7 @@ def _conclude(cast: Cast, measured: Measured) -> None:
         told = f"It outlived its revocation by {seconds(measured.longest)}."
     else:
         told = "The first call after the revocation was refused."
-    promise = f"Promised: {measured.promised:.0f} s."
+    promise = f"Promised L: {measured.promised:.0f} s."
     cast.stage.outcome(f"{told} {promise}", good=measured.is_kept)
 
 

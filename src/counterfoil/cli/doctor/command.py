@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import textwrap
 from dataclasses import asdict
@@ -13,7 +15,7 @@ from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import tell, tell_json
 from counterfoil.cli.words import counted
 
-WIDTH: Final = 88
+WIDTH: Final = 88  # or as wide as the terminal is
 _INDENT: Final = 9
 _COLOURS: Final = {"wrong": typer.colors.RED, "warning": typer.colors.YELLOW}
 
@@ -60,7 +62,7 @@ def doctor(*, data: Data = None, url: Url = None, as_json: AsJson = False) -> No
 def _tell(level: str, says: str, mend: str) -> None:
     first, *others = _filled(says)
     label = f"{level:<{_INDENT}}"
-    if sys.stdout.isatty() and level in _COLOURS:
+    if level in _COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         label = typer.style(label, fg=_COLOURS[level], bold=True)
     tell(label + first)
     for line in (*others, *(_filled(mend) if mend else ())):
@@ -69,4 +71,5 @@ def _tell(level: str, says: str, mend: str) -> None:
 
 def _filled(text: str) -> list[str]:
     """Lines that a command can be copied from: none is broken within a word."""
-    return textwrap.wrap(text, WIDTH - _INDENT, break_long_words=False, break_on_hyphens=False)
+    room = max(min(WIDTH, shutil.get_terminal_size().columns) - _INDENT, _INDENT)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)

@@ -68,7 +68,7 @@ def read(place: Path | None) -> tuple[Setup, list[Finding]]:
     try:
         served = json.loads((data / NOTE).read_bytes())
         setup = Setup(data, settings, served)
-        _ = setup.issuer, setup.lifetime
+        _ = served["issuer"], setup.lifetime
     except FileNotFoundError:
         return Setup(data, settings), found
     except (OSError, ValueError, KeyError, TypeError, ConfigurationError):

@@ -53,10 +53,11 @@ class ReadOnlyRows:
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Where no server has it open, it is read as a file that nobody changes: otherwise SQLite
-    would put its log beside it, under this user's name."""
-    place = f"file:{quote(str(path.absolute()))}?mode=ro"
-    if not _beside(path, "-shm").exists():
-        place += "&immutable=1"
+    would put its log beside it, under this user's name. Where one has or was killed, its shared
+    memory is only read: a reader would make its marks there, the first one write it anew."""
+    has_log = _beside(path, "-shm").exists()
+    how = "readonly_shm=1" if has_log else "immutable=1"
+    place = f"file:{quote(str(path.absolute()))}?mode=ro&{how}"
     with closing(sqlite3.connect(place, uri=True, timeout=5)) as connection:
         connection.execute("PRAGMA query_only = ON")
         yield connection

@@ -52,8 +52,11 @@ class Answer:
 def get(url: str, **headers: str) -> Answer:
     """Certificates are verified as this machine verifies them; redirects are not followed. Raises
     `NoAnswer`."""
-    parts = urlsplit(url)
-    host, port = str(parts.hostname), parts.port
+    try:
+        parts = urlsplit(url)
+        host, port = str(parts.hostname), parts.port
+    except ValueError:
+        raise NoAnswer("there is no such address") from None
     connection = (
         HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl.create_default_context())
         if parts.scheme == "https"

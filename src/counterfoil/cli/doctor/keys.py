@@ -56,7 +56,7 @@ def _absent(identity: str, place: Path, what: str, *, in_use: bool) -> Finding:
             f"{place} is gone, and sessions rest on it.",
             f"Restore {what} from a backup. Without, everybody must sign in again.",
         )
-    return ok(identity, f"The first start makes {what}.")
+    return ok(identity, f"A server makes {what} when it first needs them.")
 
 
 def _enough(keys: SigningKeySet, clients: Iterable[Client]) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ class Reading:
 
     def presented(self, request: Request, client_id: str | None) -> Presented:
         """The one credential. A cookie counts only where the request is not cross-site."""
+        client_id = self._named(request, client_id)
         renewed = self.renewed(request, client_id)
         if renewed is not None:
             return Presented(renewed.credential.token, "cookie", renewed.credential.client_id)
@@ -39,15 +40,17 @@ class Reading:
 
     def ending(self, request: Request, client_id: str | None) -> Presented:
         """What to sign out with, which may be spent or expired."""
-        carriers = self._carriers(request)
+        carriers, client_id = self._carriers(request), self._named(request, client_id)
         return carriers.require_ending(request.method, request.headers.raw, client_id=client_id)
 
     def refresh_handle(self, request: Request, sent: Refresh) -> Presented:
         """The handle in the body, or in the cookie; one of them, and no bearer header beside it."""
         headers = request.headers.raw
         if sent.refresh_handle is None:
-            carriers = self._carriers(request)
-            return carriers.require_handle(request.method, headers, client_id=sent.client_id)
+            client_id = self._named(request, sent.client_id)
+            return self._carriers(request).require_handle(
+                request.method, headers, client_id=client_id
+            )
         if bearer.read(headers) is not None:
             raise Malformed("Send the handle as refresh_handle, without an Authorization header.")
         return Presented(sent.refresh_handle)
@@ -59,6 +62,12 @@ class Reading:
         opened = asgi.renewed_of(request.scope)
         is_asked = opened is not None and client_id in {None, opened.credential.client_id}
         return opened if is_asked else None
+
+    def _named(self, request: Request, client_id: str | None) -> str | None:
+        """Whose cookies: what the call says, else what the middleware was told."""
+        if client_id is None and self._is_around(request):
+            return asgi.client_id_of(request.scope)
+        return client_id
 
     def _carriers(self, request: Request) -> ClientCarriers:
         """The middleware's, which may know further origins."""

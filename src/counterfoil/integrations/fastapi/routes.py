@@ -32,7 +32,8 @@ def session_routes(auth: Counterfoil, *, prefix: str = "/v1") -> APIRouter:
     """Who am I, refresh, sign out; my devices, end one, end all: the standalone server's calls.
 
     They are for every client of the engine, whatever audience the middleware asks for, and answer
-    their refusals themselves, with or without the middleware. Raises `ConfigurationError` for what
+    their refusals themselves, with or without the middleware. Of several clients' cookies, those of
+    the client that the middleware names count, unless the call names one. Raises `ConfigurationError` for what
     holds no sessions: a `Verifier`, an engine without a store.
     """
     if not isinstance(auth, Counterfoil):

@@ -11,6 +11,7 @@ from counterfoil import handle as handles
 from counterfoil.carriers.cookie import set_cookies
 from counterfoil.errors import AuthError, CrossSite, Unavailable
 from counterfoil.integrations import asgi
+from counterfoil.integrations.confirming import keeps_records
 from counterfoil.integrations.fastapi.refusals import unstored
 from counterfoil.integrations.fastapi.shapes import opened as shape
 
@@ -72,7 +73,7 @@ async def end_former(
     a step-up, the new session is the former one."""
     with suppress(AuthError, Unavailable):
         former = carriers.cookies.refresh_handle(headers, client_id=client_id)
-        if former is None:
+        if former is None or not keeps_records(auth):
             return
         handle = handles.parse(former.text, secrets=auth.keys.handle_secrets())
         if handle.session_id != keep:

@@ -5,7 +5,6 @@ A misspelt or repeated parameter that is silently left out does something else t
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
@@ -13,16 +12,15 @@ from typing import Any, Final
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from counterfoil.errors import CounterfoilError, Malformed, TooLarge
+from counterfoil.errors import CounterfoilError, Malformed
+from counterfoil.integrations.fastapi.body import LIMIT, read_body
 from counterfoil.integrations.fastapi.refusals import answer, refused, sentence, unstored
 from counterfoil.strict_json import parse_object
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-BODY_LIMIT: Final = 64 * 1024
-BODY_WITHIN: Final = 10.0  # seconds
 _JSON: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?\Z", re.IGNORECASE)
 
 
@@ -47,12 +45,13 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             _require_known_query(request, known)
-            body = await _read(request)
+            # Starlette's cache of it, for whoever asks for it again.
+            body = request._body = await read_body(request)  # noqa: SLF001 - it has no other way in
             if body and not takes_body:
                 raise Malformed("This call takes no body.")
             if needs_body or body:
                 _require_json(request)
-                request._json = parse_object(body, limit=BODY_LIMIT)  # noqa: SLF001 - Starlette's cache of it
+                request._json = parse_object(body, limit=LIMIT)  # noqa: SLF001 - Starlette's cache of it
             return await handle(request)
 
         return answered
@@ -77,21 +76,3 @@ def _require_json(request: Request) -> None:
     types = request.headers.getlist("content-type")
     if len(types) != 1 or not _JSON.match(types[0]):
         raise Malformed("Send one JSON object with Content-Type: application/json.")
-
-
-async def _read(request: Request) -> bytes:
-    """The body, kept for whoever asks for it again. Raises `TooLarge`, reading no further, and
-    `Malformed` for one that does not end in time."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise TooLarge(f"A body may have at most {BODY_LIMIT} bytes.")
-    except TimeoutError:
-        raise Malformed(f"The body did not arrive within {BODY_WITHIN:g} seconds.") from None
-    except ClientDisconnect:
-        raise Malformed("The body ended early.") from None  # nobody is left to hear it
-    request._body = bytes(body)  # noqa: SLF001 - Starlette's cache of it
-    return request._body  # noqa: SLF001 - Starlette's cache of it

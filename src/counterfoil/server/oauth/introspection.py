@@ -24,12 +24,14 @@ async def introspected(text: str, asking: Client, parts: Context) -> dict[str, A
     shown to its own client alone. Raises `Unavailable`, which is never an answer."""
     try:
         verified = await parts.auth.introspect(Presented(text, "bearer"))
-        owner = parts.auth.clients[verified.client_id]
+        owner = parts.auth.clients.get(verified.client_id)
+        if owner is None:
+            return INACTIVE
         renews = owner.signs and handles.looks_like(text)
         if owner.audience != asking.audience or (renews and owner.client_id != asking.client_id):
             return INACTIVE
         signed = {} if handles.looks_like(text) else _signed(text, owner, parts)
-    except (AuthError, KeyError):
+    except AuthError:
         return INACTIVE
     told = {
         "active": True,

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Act = Callable[[Visit, Visitor], Awaitable[Answer]]
 
 _MOST_SHOWN: Final = 100
+_UNSURE: Final = (
+    "The password may have been changed already, or not. Other devices may still be signed in."
+)
 _FORM: Final = forms.Form(
     "account.html",
     fields={SignInRefused: ("current",), PasswordRefused: ("new",)},
@@ -63,7 +66,12 @@ async def end_one(visit: Visit, visitor: Visitor) -> Answer:
     session = await visit.parts.auth.session(visit.request.path_params["session_id"])
     if session.subject != visitor.subject:
         raise NotFound
-    visit.notify(notices.of("device", await visit.parts.auth.revoke(session.id)))
+    revoked = await visit.parts.auth.revoke(session.id)
+    if session.id == visitor.session_id:
+        visit.clear()
+        visit.notify(notices.of("sign-out", revoked))
+        return redirect(visit.at("/login"))
+    visit.notify(notices.of("device", revoked))
     return redirect(visit.at(PLACE))
 
 
@@ -89,7 +97,7 @@ async def change_password(visit: Visit, visitor: Visitor) -> Answer:
         shown = await _values(visit, visitor)
         return _FORM.refused(error, {**shown, "notice": None})
     except Unavailable as error:
-        return refusals.page(error, note="The password may have been changed already, or not.")
+        return refusals.page(error, note=_UNSURE)
     return await _changed(visit, visitor, revoked)
 
 
@@ -99,6 +107,9 @@ async def _changed(visit: Visit, visitor: Visitor, revoked: Revoked) -> Answer:
     except Unavailable as error:
         note = "The password was changed. To be safe, sign out here and sign in again."
         return refusals.page(error, note=note)
+    except AuthError:
+        visit.notify(notices.of("password", revoked))
+        raise
     visit.notify(notices.of("password", revoked))
     return redirect(visit.at(PLACE))
 

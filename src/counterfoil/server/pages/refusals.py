@@ -48,8 +48,8 @@ def refusal(error: CounterfoilError) -> Refusal:
         busy = isinstance(error, Overloaded)
         title = "The server is busy." if busy else "The server cannot read its records right now."
         return Refusal(title, f"Try again in {_seconds(error)}.")
-    if isinstance(error, SignInRefused) and error.detail:
-        return Refusal(error.detail, "Try again.")
+    if error.detail and (then := _AFTER_DETAIL.get(type(error))):
+        return Refusal(error.detail, then)
     for kind, found in _REFUSALS.items():
         if isinstance(error, kind):
             return Refusal(found.title, found.text.format(detail=error.detail))
@@ -111,6 +111,11 @@ def _seconds(error: TooManyAttempts | Unavailable) -> str:
     return span(timedelta(seconds=problem(error).body["retry_after"]))
 
 
+# Where an error says in its own words what is wrong: what to do then.
+_AFTER_DETAIL: Final[dict[type[CounterfoilError], str]] = {
+    SignInRefused: "Try again.",
+    NotFound: "Check how it is written.",
+}
 _REFUSALS: Final[dict[type[CounterfoilError], Refusal]] = {
     CrossSite: Refusal(
         "This was sent from another site.", "Nothing was changed. Do it on the page itself."

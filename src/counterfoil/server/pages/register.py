@@ -9,6 +9,7 @@ from counterfoil.errors import (
     AuthError,
     IdentifierTaken,
     Malformed,
+    Overloaded,
     PasswordRefused,
     RegistrationClosed,
     Unavailable,
@@ -51,8 +52,11 @@ async def submit(visit: Visit) -> Answer:
     try:
         forms.require_filled(sent)
         account = await visit.parts.accounts.register(identifier, sent["password"])
-    except (AuthError, Unavailable) as error:
+    except (AuthError, Overloaded) as error:
         return _FORM.refused(error, sign_in.values(visit, identifier))
+    except Unavailable as error:
+        note = "Your account may be registered already, or not."
+        return _FORM.refused(error, sign_in.values(visit, identifier), note)
     try:
         expected = await visit.parts.auth.subject(account.subject)
         await sign_in.open_session(visit, SignedIn(account.subject, expected))

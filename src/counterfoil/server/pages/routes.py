@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from counterfoil.errors import CounterfoilError, Malformed, SubjectSuspended
+from counterfoil.errors import CounterfoilError, Malformed, NotFound, SubjectSuspended
 from counterfoil.integrations.problem import status_of
 from counterfoil.server.pages import account, refusals, register, sign_in, static_files
 from counterfoil.server.pages.answers import redirect
@@ -69,6 +69,13 @@ class Page:
         return await view(Visit(request, parts, client, cookies))
 
 
+class NothingHere(Page):
+    """Below a page there is nothing more, whatever the method: a slash too many, mostly."""
+
+    async def _answer(self, *_: object) -> Answer:
+        return refusals.page(NotFound("There is nothing at this address."))
+
+
 def _refused(request: Request, error: CounterfoilError) -> Answer:
     if status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("the set-up is wrong: %s", error.detail)
@@ -107,6 +114,9 @@ _PAGES: Final = {
     "/account/password": Page(POST=account.change_password),
     "/account/sessions/end-others": Page(POST=account.end_others),
     "/account/sessions/{session_id}/end": Page(POST=account.end_one),
+    **{
+        f"{path}/{{rest:path}}": NothingHere() for path in ("/login", "/logout", "/register", PLACE)
+    },
 }
 ROUTES: Final[list[BaseRoute]] = [
     *(Route(path, page, name=path, include_in_schema=False) for path, page in _PAGES.items()),

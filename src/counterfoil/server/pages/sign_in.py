@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from counterfoil.errors import AuthError, Malformed, SignInRefused, Unavailable
+from counterfoil.errors import AuthError, Malformed, SignInRefused, TooLarge, Unavailable
 from counterfoil.outcome import Revoked
 from counterfoil.server.api.context import device, end_former
 from counterfoil.server.pages import forms, notices, refusals
@@ -64,16 +64,17 @@ async def open_session(visit: Visit, found: SignedIn) -> None:
 
 async def sign_out(visit: Visit) -> Answer:
     """Ends the session of the cookie, also one that is expired or suspended. The cookie is not
-    taken away while it is not known that the session has ended."""
+    taken away while it is not known that the session has ended, or which one it is."""
     await visit.fields()
     revoked = Revoked(count=0)
     try:
-        with suppress(AuthError):
-            handle = visit.handle()
-            if handle is not None:
-                revoked = await visit.parts.auth.revoke_presented(handle)
-    except Unavailable as error:
+        given = visit.ending()
+        if given is not None:
+            revoked = await visit.parts.auth.revoke_presented(given)
+    except (Malformed, TooLarge, Unavailable) as error:
         return refusals.page(error, note="You are not signed out yet.")
+    except AuthError:
+        pass  # a cookie of no session that there is
     visit.clear()
     visit.notify(notices.of("sign-out", revoked))
     return redirect(visit.at("/login"))

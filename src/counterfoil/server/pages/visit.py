@@ -93,8 +93,15 @@ class Visit:
         return Visitor(verified.subject, verified.session_id, verified.roles, presented)
 
     def handle(self) -> Presented | None:
-        """What a sign-out or a new sign-in ends the session with, expired or not."""
+        """What renews the session, or ends it."""
         return self.parts.carriers.cookies.refresh_handle(
+            self.headers, client_id=self.client.client_id
+        )
+
+    def ending(self) -> Presented | None:
+        """What a sign-out ends the session with, expired or not: where the refresh cookie is gone,
+        the token names it too."""
+        return self.handle() or self.parts.carriers.cookies.credential(
             self.headers, client_id=self.client.client_id
         )
 

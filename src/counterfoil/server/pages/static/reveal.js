@@ -13,9 +13,6 @@ for (const field of document.querySelectorAll("input[type=password]")) {
   // Browsers offer to keep what was typed into a field for text, and would keep a password.
   field.form.addEventListener("submit", () => show(false));
   show(false);
-
-  const row = document.createElement("div");
-  row.className = "row";
-  field.replaceWith(row);
-  row.append(field, button);
+  // Beside the field, which stays where it is: moved, it would lose the focus.
+  field.after(button);
 }
