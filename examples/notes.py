@@ -43,6 +43,7 @@ from counterfoil.integrations.issuer import IssuerApp
 
 WELCOME = """Notes are at URL, all calls at URL/docs. Ctrl-C stops. In another terminal:
 
+  setopt interactivecomments 2> /dev/null || :    # in zsh, for comments such as this
   cd DATA
   call() { curl -sS -w '\\n' -H 'Content-Type: application/json' "$@"; }
   ann() { call -b ann -c ann "$@"; }    # her browser, with her cookies

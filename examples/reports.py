@@ -31,6 +31,7 @@ from counterfoil.integrations.fastapi import (
 
 WELCOME = """Reports are at URL, for tokens of ISSUER. Ctrl-C stops. In another terminal:
 
+  setopt interactivecomments 2> /dev/null || :    # in zsh, for comments such as this
   call() { curl -sS -w '\\n' -H 'Content-Type: application/json' "$@"; }
   ANN='"identifier": "ann", "password": "nine otters juggle"'
   call -d "{$ANN}" ISSUER/v1/accounts

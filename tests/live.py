@@ -20,8 +20,8 @@ import uvloop
 
 from counterfoil.client import Client
 from counterfoil.lifetime import Lifetime
-from counterfoil.server import logs
 from counterfoil.server.composition import TABLES, compose
+from counterfoil.server.operations import logs
 from counterfoil.server.passwords.hashing import CHEAPEST, PasswordHasher
 from counterfoil.server.serving import demo_account, listen, web_server
 from counterfoil.server.settings import Settings

@@ -83,7 +83,8 @@ def test_a_module_begins_by_saying_what_it_is() -> None:
 
 def test_a_file_is_named_for_what_it_holds() -> None:
     """No file or folder has a name under which anything could be put."""
-    parts = {path: set(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES + TESTS + EXAMPLES}
+    programs = SOURCES + TESTS + EXAMPLES
+    parts = {path: set(path.relative_to(ROOT).with_suffix("").parts) for path in programs}
     assert [named(path) for path in parts if parts[path] & NAMES_THAT_SAY_NOTHING] == []
 
 

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import live
-from counterfoil.server import logs
+from counterfoil.server.operations import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -173,7 +173,8 @@ def free_port() -> int:
 def environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("COUNTERFOIL_")}
     own = {"PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
-    return {**kept, **own, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # ours are not the reader's
+    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "anyio.pytest_plugin"}
+    return {**kept, **own, **plugins}  # of ours, the reader has this one
 
 
 def named(page: Path) -> str:

@@ -249,7 +249,7 @@ def test_what_was_done_before_an_outage_is_told(
     assert answer.status == 503
     assert "The password was changed." in text_of(answer)
     monkeypatch.setattr("counterfoil.engine.Counterfoil.open", fail)
-    monkeypatch.setattr("counterfoil.server.observed.ObservedCounterfoil.open", fail)
+    monkeypatch.setattr("counterfoil.server.operations.observed.ObservedCounterfoil.open", fail)
     answer = guest.post("/register", identifier=f"new-{person.identifier}", password=live.PASSWORD)
     assert answer.status == 503
     assert "Your account is registered, but you are not signed in yet." in summary(answer)
@@ -267,7 +267,9 @@ def test_what_may_have_been_done_before_an_outage_is_told(
     person, inside = guest.site.person(), Guest(guest.site)
     inside.sign_in(person)
     device = person.sign_in("phone")
-    monkeypatch.setattr("counterfoil.server.observed.ObservedCounterfoil.revoke_all", fail)
+    monkeypatch.setattr(
+        "counterfoil.server.operations.observed.ObservedCounterfoil.revoke_all", fail
+    )
     answer = inside.post("/account/password", current=live.PASSWORD, new=live.OTHER)
     assert answer.status == 503
     assert "Other devices may still be signed in." in text_of(answer)

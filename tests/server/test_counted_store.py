@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from counterfoil import SqliteStore
 from counterfoil.errors import StoreUnavailable
 from counterfoil.ports import Store
-from counterfoil.server.counted_store import CountedStore
-from counterfoil.server.metrics import Metrics
+from counterfoil.server.operations.counted_store import CountedStore
+from counterfoil.server.operations.metrics import Metrics
 from counterfoil.stores.memory import MemoryStore
 from counterfoil.testing.store_contract import StoreContract
 

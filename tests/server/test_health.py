@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import live
-from counterfoil.server import readiness
+from counterfoil.server.operations import readiness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

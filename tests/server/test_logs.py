@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import live
-from counterfoil.server import logs
+from counterfoil.server.operations import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

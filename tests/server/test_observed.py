@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from counterfoil import Counterfoil
-from counterfoil.server.observed import ObservedCounterfoil
+from counterfoil.server.operations.observed import ObservedCounterfoil
 
 # Reads, and what the trail's own events count.
 UNOBSERVED = {

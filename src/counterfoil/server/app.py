@@ -14,7 +14,7 @@ from starlette.routing import Route
 from counterfoil.carriers.clients import ClientCarriers
 from counterfoil.integrations.fastapi.routes import session_routes
 from counterfoil.integrations.issuer import IssuerApp
-from counterfoil.server import devices, gauges
+from counterfoil.server import devices
 from counterfoil.server.api import accounts as accounts_api
 from counterfoil.server.api import admin, check, document, health, refusals, sessions
 from counterfoil.server.api.context import Context
@@ -24,8 +24,9 @@ from counterfoil.server.check_question import PATH
 from counterfoil.server.composition import Server
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
+from counterfoil.server.operations import gauges
+from counterfoil.server.operations.requests import Routed
 from counterfoil.server.pages import routes as pages
-from counterfoil.server.requests import Routed
 from counterfoil.server.sweeping import sweep
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from counterfoil.clock import SystemClock
-from counterfoil.server import gauges
 from counterfoil.server.accounts import claims_of
 from counterfoil.server.clients import RegisteredClients, development_clients
-from counterfoil.server.counted_store import CountedStore
-from counterfoil.server.metrics import Metrics
-from counterfoil.server.observed import ObservedAccounts, ObservedCounterfoil
+from counterfoil.server.operations import gauges
+from counterfoil.server.operations.counted_store import CountedStore
+from counterfoil.server.operations.metrics import Metrics
+from counterfoil.server.operations.observed import ObservedAccounts, ObservedCounterfoil
+from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.passwords.hashing import PasswordHasher
-from counterfoil.server.readiness import Readiness
 from counterfoil.server.settings import Settings
 from counterfoil.server.tables.accounts import AccountRows
 from counterfoil.server.tables.attempts import Attempts

@@ -13,12 +13,12 @@ from typing import Final
 import uvicorn
 
 from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
-from counterfoil.server import logs
 from counterfoil.server.app import application
 from counterfoil.server.composition import Server, compose
-from counterfoil.server.requests import Requests
+from counterfoil.server.operations import logs
+from counterfoil.server.operations.requests import Requests
+from counterfoil.server.operations.signals import SignalledServer
 from counterfoil.server.settings import Settings
-from counterfoil.server.signals import SignalledServer
 from counterfoil.server.wire import Wire
 
 DEMO: Final = "demo"

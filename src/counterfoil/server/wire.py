@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from counterfoil.errors import CounterfoilError, Malformed, TooLarge
 from counterfoil.integrations.problem import problem
-from counterfoil.server.requests import HEADER, Requests
+from counterfoil.server.operations.requests import HEADER, Requests
 
 HEAD_LIMIT: Final = 128 * 1024
 HEAD_WITHIN: Final = 20.0  # seconds, from the connection or from the answer before

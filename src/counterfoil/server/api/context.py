@@ -20,9 +20,9 @@ from counterfoil.outcome import Opened
 from counterfoil.server.accounts import Accounts
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
-from counterfoil.server.metrics import Metrics
+from counterfoil.server.operations.metrics import Metrics
+from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.proxies import client_address
-from counterfoil.server.readiness import Readiness
 from counterfoil.server.settings import MetricsFor
 from counterfoil.server.tables.client_secrets import ClientSecrets
 

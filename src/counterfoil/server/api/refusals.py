@@ -15,7 +15,7 @@ from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations.fastapi import refusals as fastapi_refusals
 from counterfoil.integrations.fastapi.refusals import answer, sentence
 from counterfoil.server.api.methods import allowed
-from counterfoil.server.requests import route_taken
+from counterfoil.server.operations.requests import route_taken
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute, Route
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound, SubjectSuspended
 from counterfoil.integrations.problem import status_of
+from counterfoil.server.operations.requests import tell
 from counterfoil.server.pages import account, refusals, register, sign_in, static_files
 from counterfoil.server.pages.answers import redirect
 from counterfoil.server.pages.visit import PLACE, Visit, root_of
-from counterfoil.server.requests import tell
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from counterfoil.events import Event
     from counterfoil.ports import Commit, Found, Keys, SessionQuery, Store, TrailLine
-    from counterfoil.server.metrics import Metrics
+    from counterfoil.server.operations.metrics import Metrics
     from counterfoil.session import Session
     from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_list import Block, Issuing

@@ -26,7 +26,7 @@ import uvicorn
 from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from counterfoil.server.readiness import Readiness
+    from counterfoil.server.operations.readiness import Readiness
     from counterfoil.stores.key_files import KeyFiles
 
 _log = logging.getLogger("counterfoil.server")

@@ -16,8 +16,8 @@ from counterfoil.errors import CounterfoilError
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-    from counterfoil.server.metrics import Metrics
-    from counterfoil.server.observed import ObservedCounterfoil
+    from counterfoil.server.operations.metrics import Metrics
+    from counterfoil.server.operations.observed import ObservedCounterfoil
     from counterfoil.server.passwords.hashing import PasswordHasher
     from counterfoil.stores.key_files import KeyFiles
     from counterfoil.stores.sqlite import SqliteStore

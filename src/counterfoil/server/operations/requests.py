@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from counterfoil.server.metrics import Metrics
+    from counterfoil.server.operations.metrics import Metrics
     from counterfoil.server.proxies import Network
 
 HEADER: Final = b"x-request-id"

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from counterfoil import handle as handles
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import ClaimsStale, CounterfoilError, SessionRevoked, SubjectSuspended
-from counterfoil.server import requests
 from counterfoil.server.accounts import Accounts
-from counterfoil.server.metrics import ACCEPTED, UNKNOWN
+from counterfoil.server.operations import requests
+from counterfoil.server.operations.metrics import ACCEPTED, UNKNOWN
 
 if TYPE_CHECKING:
     from counterfoil.credential import Presented, Verified
     from counterfoil.outcome import Opened, Revoked
     from counterfoil.server.accounts import SignedIn
-    from counterfoil.server.metrics import Metrics
+    from counterfoil.server.operations.metrics import Metrics
 
 # Of signed tokens, only those with a status are refused so by a check.
 _OF_A_STATUS: Final = frozenset({SessionRevoked.code, ClaimsStale.code, SubjectSuspended.code})
