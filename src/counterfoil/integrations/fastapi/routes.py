@@ -33,8 +33,8 @@ def session_routes(auth: Counterfoil, *, prefix: str = "/v1") -> APIRouter:
 
     They are for every client of the engine, whatever audience the middleware asks for, and answer
     their refusals themselves, with or without the middleware. Of several clients' cookies, those of
-    the client that the middleware names count, unless the call names one. Raises `ConfigurationError` for what
-    holds no sessions: a `Verifier`, an engine without a store.
+    the client that the middleware names count, unless the call names one. Raises
+    `ConfigurationError` for what holds no sessions: a `Verifier`, an engine without a store.
     """
     if not isinstance(auth, Counterfoil):
         raise ConfigurationError(
