@@ -44,6 +44,8 @@ demo: $(READY) ## tell the whole story on this terminal, in under a minute
 	@exec $(BIN)/counterfoil demo $(ARGS)
 
 example: $(READY) ## start one of examples/, such as NAME=notes; options in ARGS
+	@test -f examples/$(or $(NAME),readme).py || \
+		{ echo "make: there is no such example; NAME is one of:" $(basename $(notdir $(wildcard examples/*.py))) >&2; exit 1; }
 	@exec $(BIN)/python examples/$(or $(NAME),readme).py $(ARGS)
 
 test: $(READY) ## run the tests; options in ARGS="-k refresh"

@@ -147,7 +147,7 @@ class SignInRefused(AuthError):
 
 class Forbidden(AuthError):
     code = "forbidden"
-    next_step = "Use a client that may manage, or an account with the role that this needs."
+    next_step = "Use an account with the role that this needs, or a client that may do it."
 
 
 class CrossSite(AuthError):

@@ -42,6 +42,7 @@ COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTI
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
 PROGRAMS: Final = Path(sys.executable).parent
 GREETING: Final = "make run"
+EXAMPLE: Final = "make example"
 APPLICATION: Final = "uvicorn "
 WELCOME: Final = re.compile(r"Go to http://(localhost:\d+) and sign in as demo, password (\S+),")
 
@@ -92,6 +93,8 @@ class Reader:
     def run(self, command: str) -> str:
         if command == GREETING:
             return self.greeting
+        if command == EXAMPLE:  # what make starts there
+            command = "python examples/readme.py"
         if command.startswith(APPLICATION):
             return self.programs.enter_context(self.application(command))
         done = subprocess.run(
@@ -202,6 +205,7 @@ def test_a_program_on_a_page_is_run_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     shown = [name[1] for block in blocks_of(page) if (name := FILE.match(block.text))]
     ways = {name: rf"^\$ .*\b(?:{name}|{name.removesuffix('.py')}:)" for name in shown}
+    ways |= {"examples/readme.py": rf"^\$ {EXAMPLE}$"} if "examples/readme.py" in shown else {}
     assert [name for name, way in ways.items() if not re.search(way, text, re.MULTILINE)] == []
 
 

@@ -6,12 +6,12 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import live
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, ConsoleMessage, Page
-
-    import live
 
 # The browser's own word for a status from 400 on; not a violation of anything.
 REFUSED: Final = re.compile(r"Failed to load resource: the server responded with a status of \d")
@@ -59,3 +59,9 @@ def focused(page: Page) -> str:
         "(() => { const e = document.activeElement; return e.id || e.textContent.trim() })()"
     )
     return found
+
+
+def gets_focus(page: Page, what: str) -> None:
+    """This has the focus in a moment: browsers give it to an element of a page that has just come
+    once they have drawn it, which may be after it was loaded."""
+    live.until(lambda: focused(page) == what)

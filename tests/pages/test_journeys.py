@@ -9,7 +9,7 @@ import pytest
 
 import live
 import serving
-from pages.browsing import fill, focused, notice, tab
+from pages.browsing import fill, focused, gets_focus, notice, tab
 from pages.visiting import somebody
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def test_from_registering_to_signing_in_again(
         assert page.url == f"{site.url}/login"
         page.get_by_role("link", name="Register").click()
         fill(page, identifier=identifier, password="too short")
-        assert focused(page) == "summary"
+        gets_focus(page, "summary")
         assert page.input_value("#identifier") == identifier
         assert page.input_value("#password") == ""
         fill(page, password=live.PASSWORD)
         assert page.url == f"{site.url}/account"
         welcome = "Your account is registered, and you are signed in."
         assert notice(page) == welcome
-        assert focused(page) == welcome
+        gets_focus(page, welcome)
         page.reload()
         assert page.get_by_role("status").count() == 0
         page.get_by_role("button", name="Sign out", exact=True).click()
@@ -46,7 +46,7 @@ def test_from_registering_to_signing_in_again(
         assert notice(page) == "You are signed out."
         fill(page, identifier=identifier, password=live.WRONG)
         assert "is not right" in page.get_by_role("alert").inner_text()
-        assert focused(page) == "summary"
+        gets_focus(page, "summary")
         fill(page, password=live.PASSWORD)
         assert page.url == f"{site.url}/account"
         assert page.get_by_text(identifier).is_visible()
