@@ -58,6 +58,7 @@ class Package:
         lock = {"name": "consumer", "lockfileVersion": 3, "packages": packages}
         _write(folder / "package-lock.json", lock)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
+        command += ["--cache", str(folder / "cache")]  # a home that cannot be written has none
         tried = f"npm's {self.name} was not tried: npm could not install it"
         try:
             done = subprocess.run(

@@ -62,6 +62,6 @@ def focused(page: Page) -> str:
 
 
 def gets_focus(page: Page, what: str) -> None:
-    """This has the focus in a moment: browsers give it to an element of a page that has just come
+    """Waits until this has the focus: browsers give it to an element of a page that has just come
     once they have drawn it, which may be after it was loaded."""
     live.until(lambda: focused(page) == what)
