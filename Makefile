@@ -31,7 +31,7 @@ export UV_CACHE_DIR := $(CURDIR)/$(TOOLS)/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo example test check lint format types imports coverage lock build clean
+.PHONY: help run demo example bench test check lint format types imports coverage lock build clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -47,6 +47,9 @@ example: $(READY) ## start one of examples/, such as NAME=notes; options in ARGS
 	@test -f examples/$(or $(NAME),readme).py || \
 		{ echo "make: there is no such example; NAME is one of:" $(basename $(notdir $(wildcard examples/*.py))) >&2; exit 1; }
 	@exec $(BIN)/python examples/$(or $(NAME),readme).py $(ARGS)
+
+bench: $(READY) ## measure against floors and peers, in a minute; options in ARGS="--quick"
+	@exec $(BIN)/python -m bench $(ARGS)
 
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
 	@$(BIN)/pytest -n auto --maxprocesses 4 $(ARGS)

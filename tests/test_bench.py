@@ -1,0 +1,53 @@
+"""The measurements give what they promise; how long anything takes is no test's business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+CONTENDERS: Final = {
+    "session": [
+        "SELECT of its row (floor)",
+        "Counterfoil.check, awaited",
+        "BlockingCounterfoil.check",
+    ],
+    "known-token": [
+        "look-up in a dict (floor)",
+        "engine check_token, hybrid",
+        "engine check_token, jwt",
+        "Verifier.check, jwt",
+        "PyJWT decode",
+    ],
+}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_quick_run_gives_a_ratio_to_the_floor_for_every_name() -> None:
+    """`--quick --json` is one JSON object; the floor's ratio is 1, and everybody's is positive."""
+    done = bench("--quick", "--json", *CONTENDERS)
+    assert done.returncode == 0, done.stderr
+    cases: dict[str, Any] = json.loads(done.stdout)["cases"]
+    assert {name: [*case["ratios"]] for name, case in cases.items()} == CONTENDERS
+    for name, case in cases.items():
+        floor = case["ratios"][CONTENDERS[name][0]]
+        assert (floor["best"], floor["median"]) == (1, 1)
+        assert case["floor_seconds"]["name"] == CONTENDERS[name][0]
+        assert 0 < case["floor_seconds"]["best"] <= case["floor_seconds"]["median"]
+        assert all(min(ratio["best"], ratio["median"]) > 0 for ratio in case["ratios"].values())
+
+
+def test_a_case_that_is_not_there_is_refused_with_those_that_are() -> None:
+    """A misspelt name measures nothing, exits with 2 and names the cases."""
+    done = bench("sesion")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no case sesion; choose from session, " in done.stderr
