@@ -9,6 +9,7 @@ import platform
 import sqlite3
 import sys
 import tempfile
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -107,9 +108,7 @@ def _machine() -> dict[str, Any]:
 def _heading(machine: dict[str, Any]) -> str:
     parts = [f"{machine['python']} on {machine['system']}, {machine['cpus']} CPUs;"]
     parts += [f"{name} {machine[name]}," for name in ("openssl", "sqlite", *DISTRIBUTIONS[1:])]
-    text = " ".join(parts).rstrip(",")
-    middle = text.rfind(" ", 0, 80)
-    return f"{text[:middle]}\n{text[middle + 1 :]}"
+    return textwrap.fill(" ".join(parts).rstrip(","), 80)
 
 
 def _table(name: str, what: str, told: list[Result]) -> Iterable[str]:

@@ -175,7 +175,7 @@ class SubjectSuspended(AuthError):
 
 class NotFound(AuthError):
     code = "not_found"
-    next_step = "List what there is and use an id from there."
+    next_step = "Check the address, or list what there is and use an id from there."
 
 
 class IdentifierTaken(AuthError):

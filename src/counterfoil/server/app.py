@@ -19,14 +19,14 @@ from counterfoil.server.api import accounts as accounts_api
 from counterfoil.server.api import admin, check, document, health, refusals, sessions
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
-from counterfoil.server.check import Check
-from counterfoil.server.check_question import PATH
 from counterfoil.server.composition import Server
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
 from counterfoil.server.pages import routes as pages
+from counterfoil.server.proxies.check import Check
+from counterfoil.server.proxies.question import PATH
 from counterfoil.server.sweeping import sweep
 
 

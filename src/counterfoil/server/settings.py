@@ -26,7 +26,7 @@ from pydantic_settings import (
 from counterfoil.errors import ConfigurationError
 from counterfoil.issuer_url import LOOPBACK, require_issuer
 from counterfoil.lifetime import Lifetime
-from counterfoil.server.proxies import trusted_networks
+from counterfoil.server.proxies.forwarded import trusted_networks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`/v1/check` in the OpenAPI document; `server/check.py` answers it without FastAPI."""
+"""`/v1/check` in the OpenAPI document; `server/proxies/check.py` answers it without FastAPI."""
 
 from __future__ import annotations
 

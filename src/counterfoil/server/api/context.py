@@ -22,7 +22,7 @@ from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
-from counterfoil.server.proxies import client_address
+from counterfoil.server.proxies.forwarded import client_address
 from counterfoil.server.settings import MetricsFor
 from counterfoil.server.tables.client_secrets import ClientSecrets
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from counterfoil.errors import NotFound
 from counterfoil.server.api.context import Context, Parts
 from counterfoil.server.api.document import refusals
-from counterfoil.server.proxies import is_trusted
+from counterfoil.server.proxies.forwarded import is_trusted
 
 router = APIRouter(tags=["health"])
 

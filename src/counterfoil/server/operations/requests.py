@@ -20,7 +20,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from counterfoil.errors import IssuerUnavailable
 from counterfoil.integrations.problem import problem
-from counterfoil.server.proxies import client_address, is_trusted
+from counterfoil.server.proxies.forwarded import client_address, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from counterfoil.server.operations.metrics import Metrics
-    from counterfoil.server.proxies import Network
+    from counterfoil.server.proxies.forwarded import Network
 
 HEADER: Final = b"x-request-id"
 NO_ROUTE: Final = "none"

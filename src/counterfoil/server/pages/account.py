@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from counterfoil.outcome import Revoked
-    from counterfoil.server.pages.visit import Visit, Visitor
+    from counterfoil.server.pages.visit import Person, Visit
 
-    Act = Callable[[Visit, Visitor], Awaitable[Answer]]
+    Act = Callable[[Visit, Person], Awaitable[Answer]]
 
 _MOST_SHOWN: Final = 100
 _UNSURE: Final = (
@@ -41,7 +41,7 @@ def signed_in(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
 
     async def view(visit: Visit) -> Answer:
         try:
-            return await act(visit, await visit.visitor())
+            return await act(visit, await visit.person())
         except AuthError as error:
             if not is_signed_out(error):
                 raise
@@ -51,23 +51,23 @@ def signed_in(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
 
 
 @signed_in
-async def show(visit: Visit, visitor: Visitor) -> Answer:
+async def show(visit: Visit, person: Person) -> Answer:
     """Who is signed in, and where."""
-    shown = await _values(visit, visitor)
+    shown = await _values(visit, person)
     return Answer(
         template=_FORM.template, values={**shown, "wrong": None, "notice": visit.notified()}
     )
 
 
 @signed_in
-async def end_one(visit: Visit, visitor: Visitor) -> Answer:
+async def end_one(visit: Visit, person: Person) -> Answer:
     """Signs one device out."""
     await visit.fields()
     session = await visit.parts.auth.session(visit.request.path_params["session_id"])
-    if session.subject != visitor.subject:
+    if session.subject != person.subject:
         raise NotFound
     revoked = await visit.parts.auth.revoke(session.id)
-    if session.id == visitor.session_id:
+    if session.id == person.session_id:
         visit.clear()
         visit.notify(notices.of("sign-out", revoked))
         return redirect(visit.at("/login"))
@@ -76,34 +76,34 @@ async def end_one(visit: Visit, visitor: Visitor) -> Answer:
 
 
 @signed_in
-async def end_others(visit: Visit, visitor: Visitor) -> Answer:
+async def end_others(visit: Visit, person: Person) -> Answer:
     """Signs out every device but this one."""
     await visit.fields()
-    revoked = await visit.parts.auth.revoke_all(visitor.subject, keep=visitor.session_id)
+    revoked = await visit.parts.auth.revoke_all(person.subject, keep=person.session_id)
     visit.notify(notices.of("others", revoked))
     return redirect(visit.at(PLACE))
 
 
 @signed_in
-async def change_password(visit: Visit, visitor: Visitor) -> Answer:
+async def change_password(visit: Visit, person: Person) -> Answer:
     """Changes the password, signs out every other device, and gives this one a new handle."""
     sent = await visit.fields("current", "new")
     try:
         forms.require_filled(sent)
         revoked = await visit.parts.accounts.change_password(
-            visitor.subject, **sent, session_id=visitor.session_id
+            person.subject, **sent, session_id=person.session_id
         )
     except (AuthError, Overloaded) as error:
-        shown = await _values(visit, visitor)
+        shown = await _values(visit, person)
         return _FORM.refused(error, {**shown, "notice": None})
     except Unavailable as error:
         return refusals.page(error, note=_UNSURE)
-    return await _changed(visit, visitor, revoked)
+    return await _changed(visit, person, revoked)
 
 
-async def _changed(visit: Visit, visitor: Visitor, revoked: Revoked) -> Answer:
+async def _changed(visit: Visit, person: Person, revoked: Revoked) -> Answer:
     try:
-        visit.carry(await visit.parts.auth.step_up(visitor.presented))
+        visit.carry(await visit.parts.auth.step_up(person.presented))
     except Unavailable as error:
         note = "The password was changed. To be safe, sign out here and sign in again."
         return refusals.page(error, note=note)
@@ -114,15 +114,15 @@ async def _changed(visit: Visit, visitor: Visitor, revoked: Revoked) -> Answer:
     return redirect(visit.at(PLACE))
 
 
-async def _values(visit: Visit, visitor: Visitor) -> dict[str, Any]:
+async def _values(visit: Visit, person: Person) -> dict[str, Any]:
     now = visit.now
-    account = await visit.parts.accounts.account(visitor.subject)
-    sessions = await visit.parts.auth.sessions(visitor.subject)
-    others = [session for session in sessions if session.id != visitor.session_id]
+    account = await visit.parts.accounts.account(person.subject)
+    sessions = await visit.parts.auth.sessions(person.subject)
+    others = [session for session in sessions if session.id != person.session_id]
     return {
         "identifier": account.identifier,
-        "roles": visitor.roles,
-        "current": [session for session in sessions if session.id == visitor.session_id],
+        "roles": person.roles,
+        "current": [session for session in sessions if session.id == person.session_id],
         "others": others[:_MOST_SHOWN],
         "more": max(0, len(others) - _MOST_SHOWN),
         "ago": lambda moment: ago(moment, now=now),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from counterfoil.errors import Malformed
-from counterfoil.server.return_path import require_return_path
+from counterfoil.server.proxies.return_path import require_return_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,7 +36,7 @@ _FORM: Final = forms.Form(
 async def show(visit: Visit) -> Answer:
     """The form, where registration is open; whoever is signed in already is sent on."""
     with suppress(AuthError):
-        await visit.visitor()
+        await visit.person()
         return redirect(visit.destination)
     if not visit.parts.registration_is_open:
         return _closed()

@@ -29,7 +29,7 @@ _FORM: Final = forms.Form(
 async def show(visit: Visit) -> Answer:
     """The form; whoever is signed in already is sent on."""
     with suppress(AuthError):
-        await visit.visitor()
+        await visit.person()
         return redirect(visit.destination)
     shown = {**values(visit), "wrong": None, "notice": visit.notified()}
     return Answer(template=_FORM.template, values=shown)

@@ -31,7 +31,7 @@ PLACE: Final = "/account"
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Person:
     """Who is signed in, by the record as it is now, and the credential that says so."""
 
     subject: str
@@ -72,7 +72,7 @@ class Visit:
         """The address of one of these pages."""
         return root_of(self.parts) + path
 
-    async def visitor(self) -> Visitor:
+    async def person(self) -> Person:
         """Who is signed in here. A credential that has run out is refreshed on the way.
 
         The cookie alone is looked at: what a proxy wants in Authorization is none of ours. Raises
@@ -90,7 +90,7 @@ class Visit:
             # step-up has replaced meanwhile needs no further one.
             with suppress(RefreshUnknown):
                 return await self._renewed()
-        return Visitor(verified.subject, verified.session_id, verified.roles, presented)
+        return Person(verified.subject, verified.session_id, verified.roles, presented)
 
     def handle(self) -> Presented | None:
         """What renews the session, or ends it."""
@@ -139,7 +139,7 @@ class Visit:
             raise CredentialMissing
         return found
 
-    async def _renewed(self) -> Visitor:
+    async def _renewed(self) -> Person:
         handle = self.handle()
         if handle is None:
             raise CredentialMissing
@@ -147,7 +147,7 @@ class Visit:
         self.carry(opened)
         session = opened.session
         presented = Presented(opened.credential.token, "cookie", self.client.client_id)
-        return Visitor(
+        return Person(
             session.subject, session.id, tuple(session.claims.get("roles", ())), presented
         )
 

@@ -24,16 +24,16 @@ from counterfoil.errors import (
     Malformed,
 )
 from counterfoil.integrations.problem import Problem, problem
-from counterfoil.server.check_question import AS_SENT, PATH, Questions
-from counterfoil.server.proxies import is_trusted, original_method, original_uri
-from counterfoil.server.return_path import login_address
+from counterfoil.server.proxies.forwarded import is_trusted, original_method, original_uri
+from counterfoil.server.proxies.question import AS_SENT, PATH, Questions
+from counterfoil.server.proxies.return_path import login_address
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from counterfoil.credential import Verified
     from counterfoil.server.api.context import Context
-    from counterfoil.server.check_question import Question
+    from counterfoil.server.proxies.question import Question
 
 _log = logging.getLogger("counterfoil.server")
 _READS: Final = frozenset({"GET", "HEAD"})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.errors import ConfigurationError
-from counterfoil.server.proxies import client_address, original_method, trusted_networks
+from counterfoil.server.proxies.forwarded import client_address, original_method, trusted_networks
 
 TRUSTED = trusted_networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
 PROXY = "10.0.0.1"

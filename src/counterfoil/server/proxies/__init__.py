@@ -1,0 +1,1 @@
+"""What proxies ask, and what they say about the requests behind them."""
