@@ -59,9 +59,9 @@ class Opening:
             return await self._open_unkept(subject, client, device, claims)
         store = self.parts.store
         kept_client = await store.client(client.client_id)
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             now = self.parts.clock.now()
-            if kept_client != await store.client(client.client_id):
+            if attempt and kept_client != await store.client(client.client_id):
                 raise SignInRefused("Sessions of this client were ended while this one began.")
             state = await store.subject(subject)
             expected = expected or state
