@@ -52,7 +52,7 @@ bench: $(READY) ## measure against floors and peers, in a minute; options in ARG
 	@exec $(BIN)/python -m bench $(ARGS)
 
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
-	@$(BIN)/pytest -n auto --maxprocesses 4 $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 check: lint types imports test ## all that CI asks for
 
