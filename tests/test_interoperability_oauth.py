@@ -63,7 +63,6 @@ def test_oauth4webapi(site: live.Site, client_id: str, method: str) -> None:
 @pytest.mark.parametrize("client_id", ["api", "partner", "phone"])
 def test_authlib(site: live.Site, client_id: str, method: str) -> None:
     """Its session for requests, as its documentation shows it."""
-    pytest.importorskip("requests", reason="Authlib was not tried: requests is not installed")
     from authlib.integrations.base_client import (  # type: ignore[import-untyped]  # it has no types
         OAuthError,
     )

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import serving
+from browsers import chromium
 from examples.running import example
 
 if TYPE_CHECKING:
@@ -128,18 +126,9 @@ def test_what_is_wrong_is_told_on_a_page(guestbook: Example) -> None:
 @pytest.fixture
 def visit(guestbook: Example) -> Iterator[Page]:
     """A page of a real browser that runs no script."""
-    program = shutil.which("chromium")
-    if program is None:
-        missing = "Chromium is not installed (Debian: apt install chromium)"
-        if os.environ.get("COUNTERFOIL_TEST_REQUIRE_BROWSER"):
-            pytest.fail(missing)
-        pytest.skip(f"NOT TESTED: the guestbook in a browser. {missing}.")
-    options = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=options)
+    with chromium() as browser:
         context = browser.new_context(java_script_enabled=False, base_url=guestbook.url)
         yield context.new_page()
-        browser.close()
 
 
 def test_a_browser_without_script_signs_in_writes_and_signs_out(visit: Page) -> None:

@@ -151,7 +151,9 @@ def test_a_proxy_that_happens_to_be_installed_closes_and_opens(name: str, tmp_pa
     least."""
     program = shutil.which(name, path=running.PROGRAMS)
     if program is None:
-        pytest.skip(f"{name} is not installed, so its configuration is only parsed")
+        pytest.skip(
+            f"Debian has no {name}, and it is not installed here: its configuration is only parsed"
+        )
     with (
         running.reserved() as public,
         application() as behind,

@@ -11,6 +11,7 @@ import live
 from counterfoil.client import Client
 from counterfoil.drive import drive
 from counterfoil.server.tables.clients import ClientRows
+from sites import admin, site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +22,7 @@ SHARING: Final = (
     Client(client_id="far", strategy="session", audience="https://far.example/a+b"),
 )
 
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Site]:
-    with live.serving(tmp_path_factory.mktemp("site") / "data") as site:
-        yield site
-
-
-@pytest.fixture
-def admin(site: live.Site) -> live.Device:
-    return site.administrator()
+__all__ = ["admin", "site"]
 
 
 @pytest.fixture(scope="session")

@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from counterfoil.stores.rows import Row, Transaction
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path)
-    yield store
-    await store.close()
-
-
 class TestSqliteStore(StoreContract):
     @pytest.fixture
     async def store(self, path: Path) -> AsyncIterator[SqliteStore]:

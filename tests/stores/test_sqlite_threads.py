@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,21 +12,6 @@ from counterfoil.errors import StoreUnavailable
 from counterfoil.ports import Commit, SessionQuery
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.records import a_session, opened
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path)
-    yield store
-    await store.close()
 
 
 def writers() -> set[threading.Thread]:

@@ -16,7 +16,7 @@ from counterfoil.integrations.fastapi.routes import session_routes
 from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.server import devices
 from counterfoil.server.api import accounts as accounts_api
-from counterfoil.server.api import admin, check, document, health, refusals, sessions
+from counterfoil.server.api import admin, document, health, refusals, sessions
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.composition import Server
@@ -26,6 +26,7 @@ from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
 from counterfoil.server.pages import routes as pages
 from counterfoil.server.proxies.check import Check
+from counterfoil.server.proxies.document import CHECK
 from counterfoil.server.proxies.question import PATH
 from counterfoil.server.sweeping import sweep
 
@@ -80,7 +81,7 @@ def application(server: Server) -> FastAPI:
         app.include_router(router)
     app.add_api_route("/", index, methods=["GET"], tags=["health"], response_model=dict[str, str])
     refusals.register(app)
-    document.complete(app, server.clients, {PATH: {"get": check.OPERATION}})
+    document.complete(app, server.clients, {PATH: {"get": CHECK}})
     app.add_middleware(Check, app.state.context)
     app.add_middleware(refusals.Unstored)
     app.add_middleware(Routed, raw=frozenset({PATH}))

@@ -32,8 +32,8 @@ _PAUSE: Final = 0.0005
 MISTAKES: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
-class SqliteTransaction:
-    """A transaction on one connection; never suspends."""
+class SqliteReading:
+    """Reads on one connection; never suspends."""
 
     __slots__ = ("_connection",)
 
@@ -46,6 +46,12 @@ class SqliteTransaction:
 
     async def all(self, sql: str, values: Values = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
+
+
+class SqliteTransaction(SqliteReading):
+    """A transaction on one connection."""
+
+    __slots__ = ()
 
     async def run(self, sql: str, values: Values = ()) -> int:
         return self._connection.execute(sql, values).rowcount

@@ -43,12 +43,11 @@ Scene = RoleChange | LostReply | StolenHandle
 def role_change(cast: Cast) -> RoleChange:
     """Other roles reach a signed token, and nobody is signed out."""
     stage = cast.stage
-    stage.chapter("Ann is made an editor")
-    stage.say(
+    stage.chapter(
+        "Ann is made an editor",
         "Roles stand in the token. Who changes them must not wait for it to expire, and need not"
-        " sign anybody out."
+        " sign anybody out.",
     )
-    stage.pause()
     administrator = cast.sign_in("api", administrator=True).carried
     signed_in = cast.sign_in("api")
     before = cast.who_am_i(signed_in.carried).expect(200).body["claims"]["roles"]
@@ -81,12 +80,11 @@ def role_change(cast: Cast) -> RoleChange:
 def lost_reply(cast: Cast) -> LostReply:
     """A refresh is repeated because its answer did not arrive."""
     stage = cast.stage
-    stage.chapter("A reply is lost")
-    stage.say(
+    stage.chapter(
+        "A reply is lost",
         "A refresh spends the handle and gives its successor. If that never arrives, an honest"
-        " client has only the spent one, as a thief might."
+        " client has only the spent one, as a thief might.",
     )
-    stage.pause()
     administrator = cast.sign_in("api", administrator=True).carried
     signed_in = cast.sign_in("api")
     first = _successor(cast, signed_in)
@@ -113,9 +111,10 @@ def lost_reply(cast: Cast) -> LostReply:
 def stolen_handle(cast: Cast) -> StolenHandle:
     """A thief refreshes first; the owner's next refresh tells."""
     stage = cast.stage
-    stage.chapter("A refresh handle is stolen")
-    stage.say("A copy is as good as the original. What tells is that both come to be used.")
-    stage.pause()
+    stage.chapter(
+        "A refresh handle is stolen",
+        "A copy is as good as the original. What tells is that both come to be used.",
+    )
     administrator = cast.sign_in("api", administrator=True).carried
     signed_in = cast.sign_in("api")
     taken = cast.refresh(signed_in.handle).expect(200).body["credential"]

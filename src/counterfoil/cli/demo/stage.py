@@ -31,10 +31,14 @@ class Stage:
         console.width = min(console.width, WIDEST)
         return cls(console)
 
-    def chapter(self, title: str) -> None:
+    def chapter(self, title: str, text: str = "") -> None:
+        """What comes next, and why one should care."""
         self.console.print()
         self.console.rule(Text(title, "bold"), align="left", style="dim")
         self.console.print()
+        if text:
+            self.say(text)
+            self.pause()
 
     def say(self, text: str) -> None:
         """A paragraph."""

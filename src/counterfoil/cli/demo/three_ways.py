@@ -48,12 +48,11 @@ class Measured:
 
 
 def by_session(cast: Cast) -> Measured:
-    cast.stage.chapter("session: an opaque handle, and a record that is read each time")
-    cast.stage.say(
+    cast.stage.chapter(
+        "session: an opaque handle, and a record that is read each time",
         "What travels means nothing by itself. Every call looks the record up, so a revocation"
-        " holds from the next call on. That look-up is the price."
+        " holds from the next call on. That look-up is the price.",
     )
-    cast.stage.pause()
     signed_in = _sign_in(cast, "web")
     cast.stage.step("says", "nothing to others: the id of a record, and random bits")
     return _until_refused(cast, "session", "web", signed_in, "session_revoked")
@@ -61,13 +60,12 @@ def by_session(cast: Cast) -> Measured:
 
 def by_hybrid(cast: Cast) -> Measured:
     stage = cast.stage
-    stage.chapter("hybrid: a signed token, and one bit that can be turned over")
-    stage.say(
+    stage.chapter(
+        "hybrid: a signed token, and one bit that can be turned over",
         "What travels says who Ann is, and is signed, so no call reads the store for it. It also"
         " names one bit in a list that whoever checks holds in memory. A revocation turns it over:"
-        " at once where it is asked for, within L wherever else the list is held."
+        " at once where it is asked for, within L wherever else the list is held.",
     )
-    stage.pause()
     signed_in = _sign_in(cast, "api")
     _decoded(cast, signed_in.token)
     _refused_elsewhere(cast, signed_in.token)
@@ -76,12 +74,11 @@ def by_hybrid(cast: Cast) -> Measured:
 
 def by_jwt(cast: Cast) -> Measured:
     stage = cast.stage
-    stage.chapter("jwt: a signed token, and nothing behind it")
-    stage.say(
+    stage.chapter(
+        "jwt: a signed token, and nothing behind it",
         "The same without the bit. Whoever has the issuer's public key can check it, and nobody"
-        " can call it back: signing out stops the refresh, and the token goes on until it expires."
+        " can call it back: signing out stops the refresh, and the token goes on until it expires.",
     )
-    stage.pause()
     with Verifier(issuer=cast.server.issuer, audience=BRIEF) as verifier:
         signed_in = _sign_in(cast, BRIEF)
         _decoded(cast, signed_in.token)

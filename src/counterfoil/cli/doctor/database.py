@@ -15,7 +15,8 @@ from counterfoil.cli.doctor.finding import Finding, ok, unseen, warning, wrong
 from counterfoil.errors import StoreUnavailable
 from counterfoil.server.composition import TABLES
 from counterfoil.stores.migrations import STORE, migrations_in
-from counterfoil.stores.rows import Reading, Row, Transaction, Values
+from counterfoil.stores.rows import Reading, Transaction
+from counterfoil.stores.sqlite_writer import SqliteReading
 
 T = TypeVar("T")
 LONGEST_CHECK: Final = 20.0  # seconds
@@ -25,20 +26,10 @@ _LOGGED: Final = b"\x02\x02"
 _RESTORE: Final = "Restore the data folder from a backup, and revoke all sessions then."
 
 
-class ReadOnlyRows:
+class ReadOnlyRows(SqliteReading):
     """`Rows` over a connection that can only read."""
 
     suspends = False
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def one(self, sql: str, values: Values = ()) -> Row | None:
-        row: Row | None = self._connection.execute(sql, values).fetchone()
-        return row
-
-    async def all(self, sql: str, values: Values = ()) -> list[Row]:
-        return self._connection.execute(sql, values).fetchall()
 
     async def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
         return await body(self)

@@ -1,4 +1,4 @@
-"""`/v1/check` in the OpenAPI document; `server/proxies/check.py` answers it without FastAPI."""
+"""`/v1/check` in the OpenAPI document; `check.py` answers it without FastAPI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _tells(description: str) -> dict[str, Any]:
     return {"description": description, "required": True, "schema": {"type": "string"}}
 
 
-OPERATION: Final[dict[str, Any]] = {
+CHECK: Final[dict[str, Any]] = {
     "tags": ["check"],
     "summary": "May this request pass",
     "description": (
