@@ -170,7 +170,7 @@ def test_a_folder_that_others_reach(data: Path, mode: int, level: Level) -> None
     assert amiss(data) == {"data-private": level}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root, as whom CI runs, may give files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root (as CI is) may give files away")
 def test_files_of_somebody_else(data: Path) -> None:
     """Keys that root has written, a server of another user cannot read."""
     os.chown(data / "keys" / "signing-keys.json", 65534, 65534)
@@ -178,9 +178,7 @@ def test_files_of_somebody_else(data: Path) -> None:
     assert "signing-keys.json" in found(data)["data-owner"].says
 
 
-@pytest.mark.skipif(
-    os.geteuid() == 0, reason="no file is closed to root; as any other user it runs"
-)
+@pytest.mark.skipif(os.geteuid() == 0, reason="no file is closed to root; others run it")
 def test_files_that_this_user_cannot_read(data: Path) -> None:
     """They are found, and nothing fails over them."""
     (data / "keys").chmod(0)
