@@ -219,7 +219,7 @@ def _require_status_of_records(s: Scene) -> None:
     for session in s.store._sessions.values():  # noqa: SLF001
         subject = s.store._subjects[session.subject]  # noqa: SLF001
         for index in session.indices:
-            bits = mirror._lists[index.list_id]  # noqa: SLF001
+            bits = mirror.lists[index.list_id]
             assert bits[index.index] == status_of(session, subject, index.claims_version)
             owner = (session.id, index.claims_version)
             assert owners.setdefault((index.list_id, index.index), owner) == owner

@@ -226,7 +226,7 @@ class Attack(RuleBasedStateMachine):
             for session in sessions:
                 for index in session.live_indices(now=self.clock.now()):
                     assert index.list_id in kept
-                    bits = mirror._lists[index.list_id]  # noqa: SLF001 - bit by bit
+                    bits = mirror.lists[index.list_id]
                     assert bits[index.index] == status_of(session, state, index.claims_version)
 
     # How the model follows.

@@ -39,10 +39,12 @@ def read(
     *changes: tuple[int, Status],
     names: str = "a",
     epoch: str = "e",
+    at: datetime = NOW,
 ) -> FeedRead:
     return FeedRead(
         after=None if after is None else Position(epoch, after),
         position=Position(epoch, to),
+        at=at,
         lists=tuple(map(listed, names)),
         changes=tuple(StatusChange(names[0], index, status) for index, status in changes),
     )
@@ -84,10 +86,11 @@ def test_each_status_has_its_own_refusal(status: Status, refused: type[Exception
 
 
 def test_it_goes_on_for_less_than_max_staleness_and_then_refuses() -> None:
-    """Counted on uptime from when the read began; at exactly ten seconds it is over."""
+    """Counted on uptime from when the read began; a thousandth is kept back for clocks that run at
+    different rates."""
     mirror = mirror_of(read(None, 0))
-    assert refusal(mirror, 7, uptime=109.999) is None
-    assert refusal(mirror, 7, uptime=110.0) is StatusStale
+    assert refusal(mirror, 7, uptime=109.98) is None
+    assert refusal(mirror, 7, uptime=109.995) is StatusStale
     assert refusal(mirror, 7, uptime=10_000.0) is StatusStale
 
 
@@ -174,7 +177,7 @@ def test_s21_a_list_that_comes_back_is_not_believed_to_be_new(names: str) -> Non
     revoked."""
     ahead = NOW + timedelta(hours=3)
     mirror = mirror_of(read(None, 1, (7, 1), names=names))
-    mirror.apply(read(1, 1, names="b"), began=100.0, at=ahead)
+    mirror.apply(read(1, 1, names="b", at=ahead), began=100.0, at=NOW)
     with pytest.raises(FeedGap):
         mirror.apply(read(1, 1, names="ab"), began=101.0, at=NOW)
     assert refusal(mirror, 7) is ListUnknown
@@ -186,6 +189,6 @@ def test_s21_a_list_that_comes_back_is_not_believed_to_be_new(names: str) -> Non
 def test_a_list_announced_as_it_opens_is_new_also_when_it_is_heard_of_late() -> None:
     """Sign-ins take a moment between the clock and the database."""
     mirror = mirror_of(read(None, 0))
-    mirror.apply(read(0, 0), began=100.0, at=NOW + timedelta(seconds=29))
-    mirror.apply(read(0, 0, names="ab"), began=101.0, at=NOW + timedelta(seconds=30))
+    mirror.apply(read(0, 0, at=NOW + timedelta(seconds=29)), began=100.0, at=NOW)
+    mirror.apply(read(0, 0, names="ab", at=NOW + timedelta(seconds=30)), began=101.0, at=NOW)
     assert refusal(mirror, 7, name="b") is None

@@ -42,10 +42,12 @@ class StatusChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRead:
     """One read of the feed: the changes after `after` up to `position`, in order, and the whole
-    directory of lists. `after` is None when it starts from nothing."""
+    directory of lists. `after` is None when it starts from nothing. `at`: the issuer's wall time
+    when it was read, which is compared with the issuer's other moments alone."""
 
     after: Position | None
     position: Position
+    at: datetime
     lists: tuple[StatusList, ...]
     changes: tuple[StatusChange, ...]
 

@@ -129,6 +129,9 @@ class StatusBits:
         self.size = size
         self.data = bytearray(data or bytes(-(-size // PER_BYTE)))
 
+    def __contains__(self, index: int) -> bool:
+        return 0 <= index < self.size
+
     def __getitem__(self, index: int) -> int:
         """The status at `index`. Raises `IndexError` outside the list (§8.3: reject)."""
         if not 0 <= index < self.size:

@@ -17,9 +17,14 @@ from counterfoil.errors import Unavailable
 from counterfoil.status_mirror import FeedGap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from counterfoil.clock import Clock
     from counterfoil.ports import Store
+    from counterfoil.status_change import FeedRead
     from counterfoil.status_mirror import StatusMirror
+
+    Listener = Callable[[FeedRead, float], None]
 
 EVERY: Final = 0.02
 LATE: Final = 0.5  # less than any max_staleness
@@ -37,6 +42,7 @@ class LocalFeed:
         self._tried_at = float("-inf")
         self._stop = threading.Event()
         self._reading = threading.Lock()
+        self._listeners: list[Listener] = []
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
@@ -61,6 +67,13 @@ class LocalFeed:
         """Reads on now. Raises `StoreUnavailable`."""
         with self._reading:
             self._read_on()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls it after every read of this process, with what was read and the uptime at which
+        that began, in the thread that read: it must be quick and may not raise. Returns what ends
+        that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def make_up(self) -> None:
         """Reads on, if nobody has tried to for a while: the clock has jumped, as after suspend.
@@ -113,6 +126,9 @@ class LocalFeed:
             try:
                 self._mirror.apply(read, began=began, at=at)
             except FeedGap:
-                self._mirror.apply(drive(self._store.feed(None, now=at)), began=began, at=at)
+                read = drive(self._store.feed(None, now=at))
+                self._mirror.apply(read, began=began, at=at)
+            for listener in tuple(self._listeners):
+                listener(read, began)
         finally:
             self._tried_at = self._clock.uptime()

@@ -133,6 +133,7 @@ class MemoryStore:
             return FeedRead(
                 after=start,
                 position=Position(self.epoch, self._number),
+                at=now,
                 lists=tuple(lists),
                 changes=tuple(change for change in changes if change and change.list_id in kept),
             )

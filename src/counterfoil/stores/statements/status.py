@@ -63,9 +63,8 @@ class Feed:
         if after is not None:
             row = await self._rows.one(_STANDING)
             if row == (after.epoch, after.number, directory.version):
-                return FeedRead(
-                    after=after, position=after, lists=directory.kept(now=now), changes=()
-                )
+                lists = directory.kept(now=now)
+                return FeedRead(after=after, position=after, at=now, lists=lists, changes=())
         read, self._directory = await self._rows.snapshot(
             lambda reading: _read_feed(reading, after, now)
         )
@@ -119,6 +118,7 @@ async def _read_feed(
     read = FeedRead(
         after=start,
         position=Position(epoch, number),
+        at=now,
         lists=directory.kept(now=now),
         changes=tuple(StatusChange(*change) for change in changes),
     )
