@@ -21,6 +21,8 @@ from counterfoil.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from counterfoil.ports import Keys, Store
 
 WITHIN: Final = 2.0  # seconds; a store that takes longer is none to send requests to
@@ -35,10 +37,21 @@ class Readiness:
         self._store = store
         self._keys = keys
         self._looking: Future[None] | None = None
+        self._held: list[Callable[[], None]] = []
 
     def drain(self) -> None:
         """From now on requests belong elsewhere; there is no way back."""
         self.is_draining = True
+
+    def on_drained(self, answer: Callable[[], None]) -> None:
+        """Has it called in the loop when the drain is over and nothing new is accepted: whoever
+        holds requests answers them all then, and holds no more. It must be quick."""
+        self._held.append(answer)
+
+    def drained(self) -> None:
+        """Ends what is held."""
+        for answer in self._held:
+            answer()
 
     async def require(self) -> None:
         """Raises `Unavailable` where requests should go elsewhere."""

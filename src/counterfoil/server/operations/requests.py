@@ -38,7 +38,7 @@ NO_METHOD: Final = "none"
 _ID: Final = re.compile(rb"[0-9A-Fa-f-]{16,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CODE: Final = re.compile(rb'"code":\s?"([a-z_]{1,40})"')
-_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", "/status/feed"})
 _log = logging.getLogger("counterfoil.request")
 
 
