@@ -50,8 +50,14 @@ def scene(jwks: Any = JWKS, *, session: bytes = b"", **settings: Any) -> Iterato
     """`session`: what the issuer answers at /v1/session."""
 
     def reply(connection: socket.socket, head: str) -> None:
-        is_session = head.startswith("GET /v1/session?confirm=true ")
-        connection.sendall(session if is_session else bytes_of(json.dumps(jwks).encode()))
+        path = head.split(" ", 2)[1]
+        if path.startswith("/status/"):
+            answer = bytes_of(b"", status=404)
+        elif path == "/v1/session?confirm=true":
+            answer = session
+        else:
+            answer = bytes_of(json.dumps(jwks).encode())
+        connection.sendall(answer)
 
     clock = FrozenClock(now=NOW)
     with (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from counterfoil.client import Client
     from counterfoil.clock import Clock
     from counterfoil.credential import Presented, Verified
+    from counterfoil.feeds.published import Published
     from counterfoil.outcome import Changed, Opened, Revoked
     from counterfoil.parts import StrategySettings
     from counterfoil.ports import Claims, ClaimsSource, Entropy, Keys, Store
@@ -87,6 +88,10 @@ class BlockingCounterfoil:
     @property
     def clock(self) -> Clock:
         return self._engine.clock
+
+    @property
+    def published(self) -> Published | None:
+        return self._engine.published
 
     def open(
         self,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from counterfoil.client import Client
     from counterfoil.clock import Clock
     from counterfoil.credential import Verified
+    from counterfoil.feeds.published import Published
     from counterfoil.outcome import Changed, Opened, Revoked
     from counterfoil.parts import StrategySettings
     from counterfoil.ports import Claims, ClaimsSource, Entropy, Keys, Store
@@ -82,6 +83,7 @@ class Counterfoil:
         self._ending = Ending(self._parts)
         self._checking = Checking(self._parts, self._ending)
         self._opening = Opening(self._parts, self._checking)
+        self._published: Published | None = None
 
     @property
     def issuer(self) -> str:
@@ -102,6 +104,14 @@ class Counterfoil:
     @property
     def clock(self) -> Clock:
         return self._parts.clock
+
+    @property
+    def published(self) -> Published | None:
+        """What this node tells verifiers about status; None without a store, or where no client
+        can be `hybrid`. `integrations.issuer` serves it."""
+        if self._published is None:
+            self._published = self._parts.published()
+        return self._published
 
     async def open(
         self,

@@ -208,6 +208,11 @@ def import_private(jwk: Mapping[str, object]) -> PrivateMaterial:
     return material
 
 
+def is_base64url(text: str) -> bool:
+    """Whether this is base64url as RFC 7515 §2 writes it, in the one text that the bytes have."""
+    return _SEGMENT.fullmatch(text) is not None and _is_canonical(text)
+
+
 def _read_header(segment: str) -> Header:
     if len(segment) > _HEADER_LIMIT:
         raise CredentialMalformed("The token's header is too long.")
@@ -235,10 +240,14 @@ def _encode(data: bytes) -> str:
 
 def _decode(segment: str) -> bytes:
     """base64url as RFC 7515 §2 writes it and in no other way. The alphabet has been checked."""
-    rest = len(segment) % 4
-    if rest and (rest == 1 or segment[-1] not in _LAST_LETTERS[rest]):
+    if not _is_canonical(segment):
         raise CredentialMalformed("A part of the token is not canonical base64url.")
-    return urlsafe_b64decode(segment + "=" * (-rest % 4))
+    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _is_canonical(segment: str) -> bool:
+    rest = len(segment) % 4
+    return rest == 0 or (rest != 1 and segment[-1] in _LAST_LETTERS[rest])
 
 
 def _kind(jwk: Mapping[str, object]) -> Algorithm | None:

@@ -19,6 +19,7 @@ from counterfoil.errors import (
     Unavailable,
 )
 from counterfoil.feeds.local import LocalFeed
+from counterfoil.feeds.published import Published
 from counterfoil.issuer_url import require_issuer
 from counterfoil.issuing import Pen
 from counterfoil.lifetime import NOTHING, require_duration
@@ -95,6 +96,22 @@ class Parts:
             return normalised(given)
         answer = self.source(subject)
         return normalised(await answer if inspect.isawaitable(answer) else answer)
+
+    def published(self) -> Published | None:
+        """The node's end of the feed, new; None where there is no status to tell of."""
+        mirror = self.tokens.mirror
+        if self.kept is None or self.feed is None or mirror is None:
+            return None
+        return Published(
+            issuer=self.issuer,
+            keys=self.keys,
+            clients=self.clients,
+            clock=self.clock,
+            store=self.kept,
+            issuing=self.pen.issuing,
+            feed=self.feed,
+            mirror=mirror,
+        )
 
     async def commit(self, commit: Commit) -> bool:
         """Commits; what it changed is in this process's mirror before it is acknowledged."""

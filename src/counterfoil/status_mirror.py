@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.errors import (
     ClaimsStale,
+    NotFound,
     SessionRevoked,
     SessionUnknown,
     StatusStale,
@@ -113,6 +114,15 @@ class StatusMirror:
             if (bits := lists.get(change.list_id)) is not None and change.index not in bits:
                 raise FeedGap
         return lists
+
+    def copy_of(self, list_id: str) -> tuple[StatusBits, Position, datetime]:
+        """A list, the position at which it stands so, and when that was known. Raises `NotFound`
+        for one that is not kept."""
+        with self._applying:
+            bits = self.lists.get(list_id)
+            if bits is None or self.position is None or self.as_of is None:
+                raise NotFound("There is no such list; those that are kept are at /status/lists.")
+            return StatusBits(bits.size, bytes(bits.data)), self.position, self.as_of
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls it whenever the position has moved, in whatever thread that was found out: it must

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from counterfoil.credential import Facts, Presented, Verified
-from counterfoil.errors import CredentialMalformed, StatusStale, WrongAudience
+from counterfoil.errors import CredentialMalformed, SessionUnknown, StatusStale, WrongAudience
 from counterfoil.lifetime import latest
 from counterfoil.strategies import hybrid, jwt
 from counterfoil.token import read
@@ -79,15 +79,16 @@ class TokenCheck:
         """Raises, in this order, for the signature, issuer, audience, expiry and status."""
         known = self.known(presented, keys=keys, audience=audience)
         known.token.require_current(now)
-        if known.client.strategy == "jwt" and known.token.status is None:
+        entry = hybrid.entry_of(known.token, issuer=self.issuer)
+        if known.client.strategy == "jwt" and entry is None:
             return Verified(known.facts, known.token.iat)
         # Read before the entry: the mirror may move on in between, and as_of may not run ahead.
         as_of = self.mirror.as_of if self.mirror is not None else None
         if self.mirror is None or as_of is None:
             raise StatusStale
-        hybrid.require_valid(
-            known.token, known.client, issuer=self.issuer, mirror=self.mirror, uptime=uptime
-        )
+        if entry is None:
+            raise SessionUnknown("This token names no status list of this issuer.")
+        self.mirror.require_valid(*entry, uptime=uptime, max_staleness=known.client.max_staleness)
         # A token is itself the issuer's word of the moment when it was issued.
         return Verified(known.facts, latest(known.token.iat, as_of))
 

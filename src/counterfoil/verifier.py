@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+from base64 import b64encode
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from urllib.parse import quote
 
 from counterfoil.client import Client
 from counterfoil.clock import SystemClock
@@ -13,38 +16,48 @@ from counterfoil.errors import (
     CredentialMalformed,
     IssuerUnavailable,
     KeyUnknown,
-    StatusStale,
 )
-from counterfoil.feeds.jwks import IssuerKeys
+from counterfoil.feeds.following import Following
+from counterfoil.feeds.http import Carrier
 from counterfoil.handle import PREFIX
 from counterfoil.issuer_url import require_issuer
-from counterfoil.lifetime import require_duration
-from counterfoil.strategies import jwt
+from counterfoil.lifetime import latest, require_duration
+from counterfoil.strategies import hybrid, jwt
 from counterfoil.token import read
 from counterfoil.token_check import KnownTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from counterfoil.clock import Clock
+    from counterfoil.credential import Facts
+    from counterfoil.feeds.following import Knowledge
     from counterfoil.keys import PublicKeySet
     from counterfoil.token import AccessToken
 
+_SECOND: Final = timedelta(seconds=1)
+_MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
 _TIMEOUT: Final = timedelta(seconds=5)
 
 
 class _Known(NamedTuple):
     token: AccessToken
-    verified: Verified
+    facts: Facts
+    verified: Verified  # as of its issue
+    entry: tuple[str, int] | None  # where its status stands
 
 
 class Verifier:
     """Checks the tokens of an issuer's clients that are meant for this audience.
 
-    typ: the type of its clients' tokens. keys_max_age: how long the issuer's keys are relied on
-    while it does not answer. timeout: for each request, and for `__enter__`, which waits for the
-    first keys. One daemon thread per process, `counterfoil-verifier`, fetches the keys for all
-    verifiers every 5 minutes; it starts at first use, and again after a fork. Safe for several
-    threads. Raises `ConfigurationError` for what cannot work.
+    typ: the type of its clients' tokens. max_staleness: how old its knowledge of revocations may
+    be, where that shall be less than what the issuer says. keys_max_age: how long the issuer's
+    keys are relied on while it does not answer. timeout: for each request, and for `__enter__`,
+    which waits until it knows. client: the id and the secret of a client of the issuer, by whose
+    name it is listed there. One daemon thread for each Verifier in a process,
+    `counterfoil-verifier`, follows the issuer; it starts at first use, and again after a fork. Safe
+    for several threads. Raises `ConfigurationError` for what cannot work.
     """
 
     def __init__(
@@ -53,31 +66,37 @@ class Verifier:
         issuer: str,
         audience: str,
         typ: str = "at+jwt",
+        max_staleness: timedelta | None = None,
         keys_max_age: timedelta = _HOUR,
         timeout: timedelta = _TIMEOUT,
+        client: tuple[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not audience:
             raise ConfigurationError("Give the Verifier the audience that tokens must be for.")
         # What a client may not be issued, no verifier can expect.
         expected = Client(client_id="any", strategy="jwt", audience=audience, typ=typ)
-        require_duration("keys_max_age", keys_max_age)
-        require_duration("timeout", timeout)
-        if not timedelta(seconds=1) <= keys_max_age <= timedelta(days=1):
-            raise ConfigurationError("Set keys_max_age between one second and one day.")
-        if not timedelta(0) < timeout <= timedelta(minutes=1):
-            raise ConfigurationError("Set timeout above zero and to at most one minute.")
+        _require_span("keys_max_age", keys_max_age, least=_SECOND, most=timedelta(days=1))
+        _require_span("timeout", timeout, least=timedelta(milliseconds=1), most=_MINUTE)
+        if max_staleness is not None:
+            _require_span("max_staleness", max_staleness, least=_SECOND, most=_MINUTE)
         self._issuer = require_issuer(issuer)
         self._audience = expected.audience
         self._typ = expected.typ
         self._timeout = timeout
         self._clock = clock or SystemClock()
         self._known: KnownTokens[_Known] = KnownTokens()
-        self._keys = IssuerKeys(
-            f"{issuer}/.well-known/jwks.json",
-            max_age=keys_max_age,
+        self._following = Following(
+            issuer,
+            keys_max_age=keys_max_age,
+            tightest=max_staleness,
             timeout=timeout,
             clock=self._clock,
+            entropy=secrets.token_bytes,
+            chance=secrets.SystemRandom(),
+        )
+        self._carrier = Carrier(
+            self._following, timeout=timeout, authorization=_authorization(client)
         )
 
     @property
@@ -92,22 +111,30 @@ class Verifier:
     def clock(self) -> Clock:
         return self._clock
 
+    @property
+    def knowledge(self) -> Knowledge:
+        """What it knows of its issuer now, and how old that is; for health and metrics."""
+        self._carrier.ensure()
+        return self._following.knowledge()
+
     def check(self, token: str) -> Verified:
         """The whole decision about a token, without I/O: call it from sync and async code alike.
 
         Raises an `AuthError` when the answer is no; `KeysStale` when the issuer's keys are not
-        known well enough; `StatusStale` for a token that may have been revoked: to know that
-        needs the status feed, which this release's Verifier does not have.
+        known well enough, and `StatusStale` for a token that may have been revoked, when it is not
+        known well enough whether it was.
         """
-        keys = self._keys.current(uptime=self._clock.uptime())
+        self._carrier.ensure()
+        uptime = self._clock.uptime()
+        keys = self._following.keys.current(uptime=uptime)
         known = self._known.get(token, keys=keys) or self._read(token, keys)
         known.token.require_current(self._clock.now())
-        if known.token.status is not None:
-            raise StatusStale(
-                "This token needs the status feed, which this release's Verifier does not have; "
-                "use confirm or a jwt client."
-            )
-        return known.verified
+        if known.entry is None:
+            return known.verified
+        # Read before the entry: the mirror may move on in between, and as_of may not run ahead.
+        as_of = self._following.mirror.as_of
+        self._following.require_valid(known.token.client_id, *known.entry, uptime=uptime)
+        return Verified(known.facts, latest(as_of, known.token.iat))
 
     def confirm(self, credential: str) -> Verified:
         """Asks the issuer, within twice the timeout, about a token or a handle.
@@ -120,8 +147,9 @@ class Verifier:
 
         if _is_handle(credential):
             return confirm(self._issuer, credential, audience=self._audience, timeout=self._timeout)
-        self._keys.wait()
-        known = self._read(credential, self._keys.current(uptime=self._clock.uptime()))
+        self._wait(self._following.keys.is_fresh)
+        keys = self._following.keys.current(uptime=self._clock.uptime())
+        known = self._read(credential, keys)
         verified = confirm(self._issuer, credential, audience=None, timeout=self._timeout)
         if _whose(verified) != _whose(known.verified):
             # A cache on the way took no notice of whose credential was asked about.
@@ -135,13 +163,14 @@ class Verifier:
         return await asyncio.to_thread(self.confirm, credential)
 
     def close(self) -> None:
-        """Stops fetching keys; those that are held age. A later check starts again."""
-        self._keys.leave()
+        """Follows the issuer no more; what is known ages. A later check starts again."""
+        self._carrier.stop()
 
     def __enter__(self) -> Self:
-        """Waits for the issuer's keys. Raises `IssuerUnavailable` when they do not come."""
+        """Waits until it knows: the issuer's keys, and its status where a client has one. Raises
+        `IssuerUnavailable` when they do not come."""
         try:
-            self._keys.wait()
+            self._wait(self._following.is_ready)
         except BaseException:
             self.close()
             raise
@@ -160,11 +189,35 @@ class Verifier:
         try:
             token = read(text, keys=keys, issuer=self._issuer, typ=self._typ)
         except KeyUnknown:
-            self._keys.miss()
+            self._following.keys.miss()
             raise
         token.require_audience(self._audience)
-        verified = Verified(jwt.facts(token, "jwt"), token.iat)
-        return self._known.add(text, _Known(token, verified), keys=keys)
+        entry = hybrid.entry_of(token, issuer=self._issuer)
+        facts = jwt.facts(token, "jwt" if entry is None else "hybrid")
+        known = _Known(token, facts, Verified(facts, token.iat), entry)
+        return self._known.add(text, known, keys=keys)
+
+    def _wait(self, holds: Callable[[], bool]) -> None:
+        if not holds() and not self._carrier.wait_for(holds, timeout=self._timeout):
+            failure = self._following.keys.failure or self._following.failure
+            raise IssuerUnavailable(failure or "The issuer did not answer in time.")
+
+
+def _require_span(name: str, span: timedelta, *, least: timedelta, most: timedelta) -> None:
+    require_duration(name, span)
+    if not least <= span <= most:
+        raise ConfigurationError(
+            f"Set {name} to between {least.total_seconds():g} and {most.total_seconds():g} seconds."
+        )
+
+
+def _authorization(client: tuple[str, str] | None) -> str | None:
+    """HTTP Basic as RFC 6749 §2.3.1 has it."""
+    if client is None:
+        return None
+    client_id, secret = client
+    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def _whose(verified: Verified) -> tuple[str, str, str]:

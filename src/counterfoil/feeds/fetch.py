@@ -1,4 +1,5 @@
-"""One bounded GET of an issuer's URL.
+"""GETs of an issuer's URLs, each bounded in size and time: single ones, and those that follow one
+another over a line that is kept.
 
 https, or http on loopback. Redirects are not followed, bodies not unpacked, proxies of the
 environment not used; certificates are verified as the machine verifies them. Nothing here takes a
@@ -10,20 +11,23 @@ from __future__ import annotations
 import io
 import re
 import time
+from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 from counterfoil.errors import CredentialMalformed, IssuerUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
     from http.client import HTTPResponse
     from socket import socket
     from ssl import SSLContext
     from urllib.parse import SplitResult
 
+T = TypeVar("T")
 LIMIT: Final = 256 * 1024
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}")  # also keeps lines out of the head
 
@@ -49,39 +53,139 @@ def ask(url: str, *, timeout: timedelta, bearer: str | None = None) -> Answer:
     Only the resolver of names keeps a time of its own. Raises `IssuerUnavailable`, and
     `CredentialMalformed` for a bearer credential that no header can carry.
     """
-    from http.client import HTTPException, HTTPResponse
-
-    deadline = time.monotonic() + timeout.total_seconds()
-    parts = urlsplit(url)
-    head = _head(parts, bearer)
+    line = Line(url)
     try:
-        with _connect(parts, deadline) as sock:
-            sock.settimeout(_left(deadline))
-            sock.sendall(head)
-            response = HTTPResponse(cast("socket", _Wire(sock, deadline)), method="GET")
+        line.send(url, within=timeout.total_seconds(), bearer=bearer, is_last=True)
+        return line.receive()
+    finally:
+        line.close()
+
+
+class Line:
+    """A connection to an issuer. One request is out at a time; its answer, or that there is none,
+    is waited for with `receive`. url: any of the issuer's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._sock: socket | None = None
+        self._head = b""
+        self._deadline = 0.0
+        self._is_used = False
+
+    def send(
+        self,
+        url: str,
+        *,
+        within: float,
+        accept: str = "application/json",
+        authorization: str | None = None,
+        bearer: str | None = None,
+        is_last: bool = False,
+    ) -> None:
+        """Sends a GET, whose answer is to be whole in so many seconds; opens the line where it is
+        not open. Raises `IssuerUnavailable`, and `CredentialMalformed` for a bearer credential
+        that no header can carry."""
+        if bearer is not None:
+            if not isinstance(bearer, str) or _CREDENTIAL.fullmatch(bearer) is None:
+                raise CredentialMalformed("The credential holds what no credential of ours does.")
+            authorization = f"Bearer {bearer}"
+        self._deadline = time.monotonic() + within
+        self._head = _head(urlsplit(url), accept, authorization, is_last=is_last)
+        self._guarded(self._begin)
+
+    def fileno(self) -> int:
+        """Of the open line: what becomes readable when the answer begins."""
+        return -1 if self._sock is None else self._sock.fileno()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the request that is out has failed."""
+        return self._deadline - time.monotonic()
+
+    def receive(self, *, limit: int = LIMIT) -> Answer:
+        """The answer. Raises `IssuerUnavailable`, and the line is closed then."""
+        return self._guarded(lambda: self._end(limit))
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _begin(self) -> None:
+        self._is_used = self._sock is not None
+        if self._is_used:
+            with suppress(OSError):
+                self._put()
+                return
+        self._open()
+        self._put()
+
+    def _open(self) -> None:
+        self.close()
+        self._is_used = False
+        self._sock = _connect(self._parts, self._deadline)
+
+    def _put(self) -> None:
+        assert self._sock is not None  # noqa: S101 - opened by who calls
+        self._sock.settimeout(_left(self._deadline))
+        self._sock.sendall(self._head)
+        _acknowledge_at_once(self._sock)
+
+    def _end(self, limit: int) -> Answer:
+        from http.client import RemoteDisconnected
+
+        try:
+            return self._read(limit)
+        except (RemoteDisconnected, ConnectionError):
+            # A line that was kept may have been closed meanwhile at the other end; the question
+            # is as old as it was when it was first sent.
+            if not self._is_used:
+                raise
+        self._open()
+        self._put()
+        return self._read(limit)
+
+    def _read(self, limit: int) -> Answer:
+        from http.client import HTTPResponse
+
+        assert self._sock is not None  # noqa: S101 - opened by who calls
+        wire = _Wire(self._sock, self._deadline)
+        with HTTPResponse(cast("socket", wire), method="GET") as response:
             response.begin()
-            return Answer(response.status, _body(response))
-    except (OSError, HTTPException, ValueError) as why:
-        reason = getattr(why, "strerror", None) or type(why).__name__
-    # Raised here and not where it was caught: what was caught may repeat what was sent.
-    raise IssuerUnavailable(f"The issuer could not be asked: {reason}.")
+            answer = Answer(response.status, _body(response, limit))
+            if response.will_close:
+                self.close()
+        return answer
+
+    def _guarded(self, step: Callable[[], T]) -> T:
+        from http.client import HTTPException
+
+        try:
+            return step()
+        except IssuerUnavailable:
+            self.close()
+            raise
+        except (OSError, HTTPException, ValueError) as why:
+            self.close()
+            reason = getattr(why, "strerror", None) or type(why).__name__
+        # Raised here and not where it was caught: what was caught may repeat what was sent.
+        raise IssuerUnavailable(f"The issuer could not be asked: {reason}.")
 
 
-def _head(parts: SplitResult, bearer: str | None) -> bytes:
+def _head(parts: SplitResult, accept: str, authorization: str | None, *, is_last: bool) -> bytes:
     target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
     lines = [
         f"GET {target} HTTP/1.1",
         f"Host: {parts.netloc}",
-        "Accept: application/json",
+        f"Accept: {accept}",
         "Accept-Encoding: identity",
         "Cache-Control: no-cache",  # an answer from a cache on the way is older than it looks
-        "Connection: close",
+        f"Connection: {'close' if is_last else 'keep-alive'}",
         "User-Agent: counterfoil",
     ]
-    if bearer is not None:
-        if not isinstance(bearer, str) or _CREDENTIAL.fullmatch(bearer) is None:
-            raise CredentialMalformed("The credential holds what no credential of ours does.")
-        lines.append(f"Authorization: Bearer {bearer}")
+    if authorization is not None:
+        lines.append(f"Authorization: {authorization}")
     return "\r\n".join((*lines, "", "")).encode("ascii")
 
 
@@ -106,6 +210,15 @@ def _connect(parts: SplitResult, deadline: float) -> socket:
     raise failure
 
 
+def _acknowledge_at_once(sock: socket) -> None:
+    """Servers that send head and body apart, on a line with Nagle's algorithm, would otherwise
+    hold the body back until our delayed acknowledgement, 40 ms later."""
+    import socket
+
+    if (quick := getattr(socket, "TCP_QUICKACK", None)) is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, quick, 1)
+
+
 def _is_loopback(address: str) -> bool:
     """Asked of what the name resolves to: a name alone promises nothing."""
     return address == "::1" or address.startswith("127.")
@@ -118,15 +231,15 @@ def _context() -> SSLContext:
     return ssl.create_default_context()
 
 
-def _body(response: HTTPResponse) -> bytes:
+def _body(response: HTTPResponse, limit: int) -> bytes:
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
         raise IssuerUnavailable("The issuer answered with a redirect, which is not followed.")
     if response.getheader("content-encoding", "identity").lower() != "identity":
         raise IssuerUnavailable("The issuer answered in an encoding that was not asked for.")
     declared = response.length or 0
-    body = response.read(LIMIT + 1) if declared <= LIMIT else b""
-    if max(declared, len(body)) > LIMIT:
-        raise IssuerUnavailable(f"The issuer's answer is longer than {LIMIT} bytes.")
+    body = response.read(limit + 1) if declared <= limit else b""
+    if max(declared, len(body)) > limit:
+        raise IssuerUnavailable(f"The issuer's answer is longer than {limit} bytes.")
     if response.length:
         raise IssuerUnavailable("The issuer's answer was cut short.")
     return body

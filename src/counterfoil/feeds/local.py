@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from counterfoil.clock import Clock
     from counterfoil.ports import Store
-    from counterfoil.status_change import FeedRead
+    from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_mirror import StatusMirror
 
     Listener = Callable[[FeedRead, float], None]
 
 EVERY: Final = 0.02
+REST: Final = 0.2
 LATE: Final = 0.5  # less than any max_staleness
 _log = logging.getLogger("counterfoil.feed")
 
@@ -43,6 +44,9 @@ class LocalFeed:
         self._stop = threading.Event()
         self._reading = threading.Lock()
         self._listeners: list[Listener] = []
+        # Seconds between two reads when nothing happens; who lets verifiers wait may want fewer.
+        self.rest = REST
+        self._read_by = float("inf")
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
@@ -74,6 +78,14 @@ class LocalFeed:
         that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def read_by(self, uptime: float) -> None:
+        """Has the thread read on at that uptime at the latest, whether or not anything happened."""
+        self._read_by = min(self._read_by, uptime)
+
+    def witness(self, position: Position) -> None:
+        """A verifier shows that this issuer once said a position of this epoch which the store has
+        not: somebody put the store back to before."""
 
     def make_up(self) -> None:
         """Reads on, if nobody has tried to for a while: the clock has jumped, as after suspend.

@@ -1,19 +1,22 @@
-"""What an issuer has for verifiers, as an ASGI application to mount: keys, metadata, `confirm`."""
+"""What an issuer has for verifiers, as an ASGI application to mount: keys, metadata, status lists
+and their feed, `confirm`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
+from counterfoil.integrations import answers
 from counterfoil.integrations.confirming import PATH, Confirming, confirmed, keeps_records
-from counterfoil.integrations.problem import problem, status_of
+from counterfoil.integrations.problem import status_of
+from counterfoil.integrations.status import AGGREGATION, StatusPages
 
 if TYPE_CHECKING:
+    from counterfoil.feeds.published import Published
+    from counterfoil.integrations.answers import Answer
     from counterfoil.ports import Keys
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -36,18 +39,14 @@ class Issuer(Confirming, Protocol):
     @property
     def keys(self) -> Keys: ...
 
-
-class Answer(NamedTuple):
-    """A status, headers without the length, and a body."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
+    @property
+    def published(self) -> Published | None: ...
 
 
 class IssuerApp:
-    """Serves the JWK Set (RFC 7517) and the metadata (RFC 8414) of an issuer; and where there is
-    a store, answers `Verifier.confirm` at `/v1/session?confirm=true`.
+    """Serves the JWK Set (RFC 7517) and the metadata (RFC 8414) of an issuer; where there is a
+    store, answers `Verifier.confirm` at `/v1/session?confirm=true`; where a client is `hybrid`,
+    serves the status lists at `/status/lists` and their feed at `/status/feed`.
 
     Mount it where the issuer's URL points: for `https://app.example` at the root, for
     `https://app.example/auth` at `/auth`. RFC 8414 §3 looks for the metadata of the latter at
@@ -68,6 +67,8 @@ class IssuerApp:
             path + METADATA: self._metadata,
         }
         self._confirmations = (PATH, path + PATH) if keeps_records(auth) else ()
+        published = auth.published
+        self._status = StatusPages(published, path) if published is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -80,23 +81,23 @@ class IssuerApp:
             except CounterfoilError as error:
                 if status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
                     raise  # a fault on this side, for the developer to see
-                answer = _refusal(error)
-            await _send(answer, send, is_head=scope["method"] == "HEAD")
+                answer = answers.refusal(error)
+            await answers.send(answer, send, is_head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope) -> Answer:
-        page = next((self._pages[path] for path in _paths(scope) if path in self._pages), None)
-        confirms = not {*self._confirmations}.isdisjoint(_paths(scope))
-        if page is None and not confirms:
+        paths = _paths(scope)
+        page = next((self._pages[path] for path in paths if path in self._pages), None)
+        confirms = not {*self._confirmations}.isdisjoint(paths)
+        status = self._status.at(paths) if self._status is not None else None
+        if page is None and status is None and not confirms:
             raise NotFound("There is nothing at this address.")
         if scope["method"] not in _METHODS:
-            refusal = _refusal(
-                Malformed("This method is not for this address."), HTTPStatus.METHOD_NOT_ALLOWED
-            )
-            refusal.headers.append((b"allow", ", ".join(_METHODS).encode()))
-            return refusal
-        if page is None:
-            return _private(await confirmed(self._auth, scope))
-        return _published(page(), scope)
+            return _not_allowed()
+        if page is not None:
+            return answers.document(page(), scope, max_age=MAX_AGE)
+        if status is not None:
+            return await status(scope)
+        return answers.private(await confirmed(self._auth, scope))
 
     def _jwks(self) -> dict[str, Any]:
         return self._auth.keys.public_keys().to_jwks()
@@ -106,7 +107,17 @@ class IssuerApp:
         and RFC 8414 §2 requires the member."""
         issuer = self._auth.issuer
         said = {"issuer": issuer, "jwks_uri": issuer + JWKS, "response_types_supported": []}
+        if self._status is not None:
+            said["status_list_aggregation_endpoint"] = issuer + AGGREGATION
         return {**said, **self._more}
+
+
+def _not_allowed() -> Answer:
+    refused = answers.refusal(
+        Malformed("This method is not for this address."), HTTPStatus.METHOD_NOT_ALLOWED
+    )
+    refused.headers.append((b"allow", ", ".join(_METHODS).encode()))
+    return refused
 
 
 def _paths(scope: Scope) -> tuple[str, str]:
@@ -116,59 +127,6 @@ def _paths(scope: Scope) -> tuple[str, str]:
     if root and path.startswith(root + "/"):
         return path.removeprefix(root), path
     return path, root + path
-
-
-def _published(members: dict[str, Any], scope: Scope) -> Answer:
-    body = json.dumps(members, separators=(",", ":")).encode()
-    etag = _etag(body)
-    headers = [
-        # Not application/jwk-set+json: every client takes this type.
-        (b"content-type", b"application/json"),
-        (b"cache-control", b"public, max-age=%d" % MAX_AGE),
-        (b"etag", etag),
-        (b"access-control-allow-origin", b"*"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    if _is_known(etag, scope):
-        return Answer(HTTPStatus.NOT_MODIFIED, headers[1:], b"")
-    return Answer(HTTPStatus.OK, headers, body)
-
-
-def _private(members: dict[str, Any]) -> Answer:
-    """For whoever asked and nobody else; no page of another site may read it."""
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"cache-control", b"no-store"),
-        (b"vary", b"Cookie, Authorization"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    return Answer(HTTPStatus.OK, headers, json.dumps(members, separators=(",", ":")).encode())
-
-
-def _etag(body: bytes) -> bytes:
-    return b'"%s"' % hashlib.sha256(body).hexdigest()[:16].encode()
-
-
-def _is_known(etag: bytes, scope: Scope) -> bool:
-    """Whether If-None-Match names it, compared weakly (RFC 9110 §13.1.2)."""
-    values = [value for name, value in scope["headers"] if name == b"if-none-match"]
-    tags = {tag.strip().removeprefix(b"W/") for tag in b",".join(values).split(b",")}
-    return etag in tags or b"*" in tags
-
-
-def _refusal(error: CounterfoilError, status: HTTPStatus | None = None) -> Answer:
-    found = problem(error)
-    if status is not None:
-        found.body.update(status=status.value, title=status.phrase)
-    return Answer(status or found.status, found.headers, json.dumps(found.body).encode())
-
-
-async def _send(answer: Answer, send: Send, *, is_head: bool) -> None:
-    headers = answer.headers
-    if answer.status != HTTPStatus.NOT_MODIFIED:
-        headers = [*headers, (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else answer.body})
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -87,7 +87,8 @@ def application(server: Server) -> FastAPI:
     app.add_middleware(Routed, raw=frozenset({PATH}))
     app.add_middleware(HeadAsGet)
     issuer = IssuerApp(server.auth, more=metadata(server.auth.issuer))
-    app.router.routes.append(Route("/.well-known/{rest:path}", issuer))
+    for place in ("/.well-known", "/status"):
+        app.router.routes.append(Route(f"{place}/{{rest:path}}", issuer))
     if server.settings.pages_client:
         app.router.routes.extend(pages.ROUTES)
     return app

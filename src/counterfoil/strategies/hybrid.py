@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from counterfoil.client import Algorithm, CarrierName, Client
-from counterfoil.errors import SessionUnknown
 from counterfoil.lifetime import Lifetime
+from counterfoil.status_token import list_uri
 from counterfoil.strategies import jwt
 from counterfoil.token import StatusReference
 
 if TYPE_CHECKING:
     from counterfoil.session import Session, StatusIndex
-    from counterfoil.status_mirror import StatusMirror
     from counterfoil.token import AccessToken
 
 
@@ -54,24 +53,15 @@ def lag(session: Session, client: Client, *, now: datetime) -> timedelta:
     return min(client.max_staleness, jwt.lag(session, now=now))
 
 
-def list_uri(issuer: str, list_id: str) -> str:
-    return f"{issuer}/status/lists/{list_id}"
-
-
 def reference(issuer: str, index: StatusIndex) -> StatusReference:
     return StatusReference(uri=list_uri(issuer, index.list_id), idx=index.index)
 
 
-def require_valid(
-    token: AccessToken, client: Client, *, issuer: str, mirror: StatusMirror, uptime: float
-) -> None:
-    """Raises what the mirror knows against this token, or that it does not know enough."""
+def entry_of(token: AccessToken, *, issuer: str) -> tuple[str, int] | None:
+    """The list and the index where a token's status stands; None for one without. What is no list
+    of this issuer is the list without a name, which no directory has."""
+    if token.status is None:
+        return None
     prefix = list_uri(issuer, "")
-    if token.status is None or not token.status.uri.startswith(prefix):
-        raise SessionUnknown("This token names no status list of this issuer.")
-    mirror.require_valid(
-        token.status.uri[len(prefix) :],
-        token.status.idx,
-        uptime=uptime,
-        max_staleness=client.max_staleness,
-    )
+    uri = token.status.uri
+    return uri[len(prefix) :] if uri.startswith(prefix) else "", token.status.idx

@@ -1,0 +1,356 @@
+"""How a verifier follows one issuer: what to ask next, and what an answer is worth.
+
+Nothing here waits, and nothing touches a network. Whoever carries requests (`feeds.http`, or a
+simulation) asks what is due, sends it, and brings what came back, whatever that is. Knowledge is
+as fresh as the moment at which its request was made, on this machine's clock that includes
+suspend; how long an answer was on its way makes it no fresher, and an answer that belongs to no
+request that is out is not looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode
+
+from counterfoil import status_feed, status_token
+from counterfoil.errors import AuthError, IssuerUnavailable, KeyUnknown, StatusStale, Unavailable
+from counterfoil.feeds.jwks import IssuerKeys
+from counterfoil.status_change import Position
+from counterfoil.status_feed import Question
+from counterfoil.status_mirror import FeedGap, Start, StatusMirror
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from random import Random
+
+    from counterfoil.clock import Clock
+    from counterfoil.keys import PublicKeySet
+    from counterfoil.ports import Entropy
+    from counterfoil.status_feed import Answer, Terms
+    from counterfoil.status_list import StatusList
+    from counterfoil.status_token import ListToken
+
+FEED: Final = "/status/feed"
+JWKS: Final = "/.well-known/jwks.json"
+NO_FEED_PAUSE: Final = 30.0  # seconds, where the issuer says that it has no feed
+_FIRST_PAUSE: Final = 0.05  # after a failure; then twice as long each time
+_LONGEST_PAUSE: Final = 2.0  # also at most a quarter of max_staleness
+_MOST_DOUBLINGS: Final = 8
+_NOT_FOUND: Final = 404
+_OK: Final = 200
+_NOTHING: Final = timedelta(0)
+
+_log = logging.getLogger("counterfoil.verifier")
+
+
+class Get(NamedTuple):
+    """A request to send now. within: seconds until it has failed. began, at: uptime and wall time
+    when it was made."""
+
+    url: str
+    accept: str
+    limit: int
+    within: float
+    began: float
+    at: datetime
+    question: Question | None = None
+    wanted: StatusList | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What a verifier knows of its issuer now, for health and metrics.
+
+    status_age: seconds since the request was made that its knowledge of revocations rests on;
+    keys_age: the same for the keys; both are infinite before the first. position: how far in the
+    feed it has come. connected_since: since when every poll of the feed has been answered (wall
+    time), None while they are not. max_staleness: the longest status_age at which tokens of most
+    clients still pass.
+    """
+
+    status_age: float
+    keys_age: float
+    position: Position | None
+    connected_since: datetime | None
+    max_staleness: timedelta | None
+
+
+class Following:
+    """One verifier's view of one issuer: keys, mirror, and how far along it is.
+
+    tightest: max_staleness of this verifier where that is less than the issuer's. Checks read it
+    from any thread; one carrier at a time writes it.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        keys_max_age: timedelta,
+        tightest: timedelta | None,
+        timeout: timedelta,
+        clock: Clock,
+        entropy: Entropy,
+        chance: Random,
+    ) -> None:
+        self.issuer = issuer
+        self.clock = clock
+        self.mirror = StatusMirror()
+        self.keys = IssuerKeys(issuer + JWKS, max_age=keys_max_age, clock=clock, chance=chance)
+        self.connected_since: datetime | None = None
+        self.failure = ""
+        self.has_feed = True
+        self._name = status_feed.nonce_of(entropy(6))
+        self._tightest = tightest
+        self._timeout = timeout.total_seconds()
+        self._entropy = entropy
+        self._chance = chance
+        self._terms: tuple[str, Terms] | None = None
+        self._seal = ""
+        self._begun: Answer | None = None  # what was said when the lists were asked for
+        self._lists: dict[str, ListToken] = {}
+        self._start: Start | None = None
+        self._is_cold = True
+        self._out: Get | None = None
+        self._due = float("-inf")
+        self._failures = 0
+
+    # What checks ask.
+
+    def require_valid(self, client_id: str, list_id: str, index: int, *, uptime: float) -> None:
+        """Raises what is known against this entry, or `StatusStale` where too little is."""
+        terms = self._terms
+        if terms is None or self.mirror.position is None:
+            raise StatusStale(self.failure or "The issuer's status has not been read yet.")
+        self.mirror.require_valid(
+            list_id, index, uptime=uptime, max_staleness=self._bound(terms[1], client_id)
+        )
+
+    def is_ready(self) -> bool:
+        """Whether there is nothing more to wait for: keys, and status where there is any."""
+        if not self.keys.is_fresh():
+            return False
+        return self.is_current() or not self.has_feed
+
+    def is_current(self) -> bool:
+        """Whether tokens with a status can pass now."""
+        bound = self.max_staleness
+        age = self.mirror.age(uptime=self.clock.uptime())
+        return bound is not None and age < bound.total_seconds()
+
+    @property
+    def max_staleness(self) -> timedelta | None:
+        terms = self._terms
+        return None if terms is None else self._tightened(terms[1].max_staleness)
+
+    def forked(self) -> None:
+        """To be called in a process just forked, which goes on by itself from what was known."""
+        self.mirror.forked()
+        self._name = status_feed.nonce_of(self._entropy(6))
+        self._out = None
+
+    def knowledge(self) -> Knowledge:
+        uptime = self.clock.uptime()
+        return Knowledge(
+            status_age=self.mirror.age(uptime=uptime),
+            keys_age=self.keys.age(uptime=uptime),
+            position=self.mirror.position,
+            connected_since=self.connected_since,
+            max_staleness=self.max_staleness,
+        )
+
+    # What the carrier does.
+
+    def due_in(self) -> float:
+        """Seconds until the next request about status."""
+        return self._due - self.clock.uptime()
+
+    def ask(self) -> Get | None:
+        """The next request about status, which is out from now on; None while there are no keys
+        to read its answer with. One that was out before is not answered any more."""
+        if self.keys.for_status() is None:
+            self._due = self.clock.uptime() + _FIRST_PAUSE
+            return None
+        began, at = self.clock.uptime(), self.clock.now()
+        wanted = self._wanted()
+        if wanted is not None and self._begun is not None:
+            position = self._begun.read.position
+            url = status_token.list_uri(self.issuer, wanted.id)
+            query = urlencode({"epoch": position.epoch, "number": position.number})
+            self._out = Get(
+                f"{url}?{query}",
+                accept=status_token.MEDIA_TYPE,
+                limit=status_token.LIMIT,
+                within=self._timeout,
+                began=began,
+                at=at,
+                wanted=wanted,
+            )
+            return self._out
+        question = self._question()
+        self._out = Get(
+            f"{self.issuer}{FEED}?{question.query()}",
+            accept="application/jwt",
+            limit=status_feed.LIMIT,
+            within=question.wait.total_seconds() + self._patience(),
+            began=began,
+            at=at,
+            question=question,
+        )
+        return self._out
+
+    def took(self, get: Get, status: int, body: bytes) -> None:
+        """What came back for this request."""
+        if get is not self._out:
+            return
+        try:
+            if status != _OK:
+                if self._terms is None:  # else it is not the issuer that lacks it
+                    self.has_feed = status != _NOT_FOUND
+                raise IssuerUnavailable(f"The issuer answered {status}.")
+            if get.wanted is not None:
+                self._take_list(get.wanted, body.decode("ascii"))
+            elif get.question is not None:
+                self._take_answer(get, get.question, body.decode("ascii"))
+        except (AuthError, Unavailable, UnicodeDecodeError) as why:
+            self.failed(get, why)
+        except FeedGap:
+            self._begin_again()
+            self.failed(get, "it does not continue what is known here; beginning again")
+        else:
+            self._out = None
+            self._failures = 0
+            self._due = float("-inf")
+
+    def failed(self, get: Get, why: Exception | str) -> None:
+        """Nothing came of it; the next one waits, longer each time."""
+        if get is not self._out:
+            return
+        self._out = None
+        if isinstance(why, KeyUnknown):
+            self.keys.miss()
+        if get.wanted is not None:
+            # A directory may be out of date by now, and a list gone.
+            self._begin_again()
+        self.failure = f"The issuer's status cannot be read from {self.issuer}: {why}"
+        if not self._failures and self.connected_since is not None:
+            _log.warning("%s", self.failure)
+        self.connected_since = None
+        self._failures += 1
+        self._due = self.clock.uptime() + self._pause()
+
+    def _take_answer(self, get: Get, question: Question, body: str) -> None:
+        answer = status_feed.read_answer(
+            body, question, keys=self._status_keys(), issuer=self.issuer, held=self._terms
+        )
+        self.has_feed = True
+        read = answer.read
+        if read.after is None:
+            self._begin_again()
+            self._begun = answer
+            self._gather()
+        else:
+            self.mirror.apply(read, began=get.began, at=get.at, start=self._start)
+            self._start = self._begun = None
+            self._lists = {}
+            self._is_cold = False
+            if self.connected_since is None:
+                self.connected_since = get.at
+                _log.info("following the status of %s", self.issuer)
+            self._seal = answer.seal
+        self._terms = (answer.digest, answer.terms)
+        self.keys.follow(answer.terms, answer.digest, known_at=get.began)
+
+    def _take_list(self, wanted: StatusList, body: str) -> None:
+        begun = self._begun
+        if begun is None:
+            return
+        uri = status_token.list_uri(self.issuer, wanted.id)
+        found = status_token.read(
+            body, keys=self._status_keys(), issuer=self.issuer, uri=uri, size=wanted.size
+        )
+        # By the issuer's own clock, which the answer that named the list has told.
+        age = begun.read.at.timestamp() - found.issued_at
+        if found.position.epoch != begun.read.position.epoch or age >= _ttl():
+            raise IssuerUnavailable("The list that came is an old one.")
+        self._lists[wanted.id] = found
+        self._gather()
+
+    def _gather(self) -> None:
+        """Once every list is here, reads on from the earliest position at which one of them, or
+        the directory, stood: what comes after it is applied to all, and to none twice wrongly."""
+        if self._begun is None or self._wanted() is not None:
+            return
+        said = self._begun.read.position
+        numbers = [each.position.number for each in self._lists.values()]
+        self._start = Start(
+            position=Position(said.epoch, min([said.number, *numbers])),
+            at=self._begun.read.at,
+            lists={list_id: each.bits for list_id, each in self._lists.items()},
+        )
+
+    def _question(self) -> Question:
+        position, wait, sealed = self.mirror.position, _NOTHING, self._seal
+        if self._is_cold:
+            position, sealed = self._start.position if self._start else None, ""
+        elif self._terms is not None and not self._failures:
+            third = self._tightened(self._terms[1].max_staleness) / 3
+            wait = min(third, status_feed.LONGEST_WAIT) * self._chance.uniform(0.9, 1)
+        return Question(
+            nonce=status_feed.nonce_of(self._entropy(status_feed.NONCE_BYTES)),
+            position=position,
+            seal=sealed,
+            terms=self._terms[0] if self._terms is not None else "",
+            wait=wait,
+            verifier=self._name,
+        )
+
+    def _wanted(self) -> StatusList | None:
+        """A list that is still to be fetched."""
+        if self._begun is None or self._start is not None:
+            return None
+        missing = (each for each in self._begun.terms.lists if each.id not in self._lists)
+        return next(missing, None)
+
+    def _begin_again(self) -> None:
+        """From the lists; what the mirror holds goes on ageing meanwhile."""
+        self._begun = self._start = None
+        self._lists = {}
+        self._is_cold = True
+
+    def _status_keys(self) -> PublicKeySet:
+        keys = self.keys.for_status()
+        if keys is None:
+            raise KeyUnknown
+        return keys
+
+    def _bound(self, terms: Terms, client_id: str) -> timedelta:
+        return self._tightened(terms.max_staleness_of(client_id))
+
+    def _tightened(self, span: timedelta) -> timedelta:
+        return span if self._tightest is None else min(span, self._tightest)
+
+    def _patience(self) -> float:
+        """Seconds beyond the wait that an answer may take: half of them are over before what is
+        known is too old, so that there is time for another try."""
+        bound = self.max_staleness
+        if bound is None:
+            return self._timeout
+        return min(self._timeout, max(0.25, bound.total_seconds() / 3))
+
+    def _pause(self) -> float:
+        if not self.has_feed:
+            return NO_FEED_PAUSE * self._chance.uniform(0.5, 1)
+        bound = self.max_staleness
+        longest = _LONGEST_PAUSE
+        if bound is not None:
+            longest = min(longest, bound.total_seconds() / 4)
+        pause = _FIRST_PAUSE * float(2 ** min(self._failures, _MOST_DOUBLINGS))
+        return min(longest, pause) * self._chance.uniform(0.5, 1)
+
+
+def _ttl() -> float:
+    return status_token.TTL.total_seconds()

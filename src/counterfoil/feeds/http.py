@@ -1,0 +1,221 @@
+"""Carries a verifier's requests to its issuer: one thread for each issuer that is followed.
+
+The thread is started at first use, and again after a fork; it ends when its verifier is closed or
+gone. While a poll is out it goes on fetching keys as they are due.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from counterfoil.errors import Unavailable
+from counterfoil.feeds.fetch import Line, get
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from counterfoil.feeds.following import Following, Get
+
+THREAD: Final = "counterfoil-verifier"
+_LONGEST_SLEEP: Final = 1.0  # seconds; so that nobody's thread outlives its verifier for long
+_log = logging.getLogger("counterfoil.verifier")
+
+
+class Carrier:
+    """The thread of one verifier. authorization: of the client that it authenticates as."""
+
+    def __init__(
+        self, following: Following, *, timeout: timedelta, authorization: str | None = None
+    ) -> None:
+        self.following = following
+        self._timeout = timeout
+        self._authorization = authorization
+        self._pid = 0
+        self._begin_anew()
+        this = weakref.ref(self)
+        following.keys.wake = lambda: carrier.wake() if (carrier := this()) is not None else None
+
+    def _begin_anew(self) -> None:
+        self._changed = threading.Condition()
+        self._bell: _Bell | None = None
+        self._generation = object()  # what a thread that was told to end finds replaced
+
+    def ensure(self) -> None:
+        """Has the issuer followed from now on, in this process."""
+        if self._pid == os.getpid():
+            return
+        if self._pid:
+            # Whatever the parent held is its own: a lock may be held here by nobody.
+            self._begin_anew()
+            self.following.forked()
+        with self._changed:
+            if self._pid == os.getpid():
+                return
+            self._bell = bell = _Bell()
+            self._generation = generation = object()
+            arguments = (weakref.ref(self), generation, bell)
+            threading.Thread(target=_run, args=arguments, name=THREAD, daemon=True).start()
+            self._pid = os.getpid()
+
+    def wake(self) -> None:
+        """Something is due before its time."""
+        if self._pid == os.getpid() and self._bell is not None:
+            self._bell.ring()
+
+    def wait_for(self, holds: Callable[[], bool], *, timeout: timedelta) -> bool:
+        """Whether it came to hold in time."""
+        self.ensure()
+        with self._changed:
+            return self._changed.wait_for(holds, timeout.total_seconds())
+
+    def stop(self) -> None:
+        """Follows no more; what is known ages."""
+        self._pid = 0
+        self._generation = object()
+        if self._bell is not None:
+            self._bell.ring()
+
+    def is_current(self, generation: object) -> bool:
+        return self._generation is generation
+
+    def fetch_keys(self) -> None:
+        """Gets the keys now."""
+        keys = self.following.keys
+        url = keys.begin()
+        try:
+            body = get(url, timeout=self._timeout)
+        except Unavailable as why:
+            keys.failed(why)
+        else:
+            keys.took(body)
+        self.tell()
+
+    def begin(self, line: Line) -> Get | None:
+        """Sends what is due; None where nothing is out."""
+        asked = self.following.ask()
+        if asked is None:
+            return None
+        try:
+            line.send(
+                asked.url,
+                within=asked.within,
+                accept=asked.accept,
+                authorization=self._authorization if asked.question else None,
+            )
+        except Unavailable as why:
+            self.following.failed(asked, why)
+            self.tell()
+            return None
+        return asked
+
+    def end(self, line: Line, asked: Get) -> None:
+        """Takes what came."""
+        try:
+            answer = line.receive(limit=asked.limit)
+        except Unavailable as why:
+            self.following.failed(asked, why)
+        else:
+            self.following.took(asked, answer.status, answer.body)
+        self.tell()
+
+    def tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _run(carrier_of: weakref.ref[Carrier], generation: object, bell: _Bell) -> None:
+    """Holds its carrier only while it works for it."""
+    line = _Kept()
+    try:
+        while (carrier := carrier_of()) is not None and carrier.is_current(generation):
+            try:
+                pause = line.step(carrier, bell)
+            except Exception:  # noqa: BLE001 - whatever it is, somebody waits for what this brings
+                # A dead thread would refuse everybody for ever; what it knows ages meanwhile.
+                _log.exception("following the issuer failed")
+                line.close()
+                pause = _LONGEST_SLEEP
+            del carrier
+            if pause > 0:
+                bell.wait(pause, line.fileno())
+    finally:
+        bell.close()
+        line.close()
+
+
+class _Kept:
+    """The line of one thread, and what is out on it."""
+
+    def __init__(self) -> None:
+        self._line: Line | None = None
+        self._asked: Get | None = None
+
+    def step(self, carrier: Carrier, bell: _Bell) -> float:
+        """Does what is due; seconds until something is, or an answer begins."""
+        following = carrier.following
+        if following.keys.due_in() <= 0:
+            carrier.fetch_keys()
+            return 0.0
+        line = self._line = self._line or Line(following.issuer)
+        if self._asked is not None and (line.left <= 0 or bell.sees(line.fileno())):
+            carrier.end(line, self._asked)
+            self._asked = None
+            return 0.0
+        if self._asked is None and following.due_in() <= 0:
+            self._asked = carrier.begin(line)
+        until = line.left if self._asked is not None else following.due_in()
+        return min(until, following.keys.due_in(), _LONGEST_SLEEP)
+
+    def fileno(self) -> int:
+        """Of the line on which an answer is awaited; -1 when none is."""
+        return self._line.fileno() if self._line is not None and self._asked is not None else -1
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._asked = None
+
+
+class _Bell:
+    """What the thread sleeps on: it wakes for a ring, and for an answer that begins."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def ring(self) -> None:
+        with self._lock:
+            if not self._is_closed:
+                with suppress(BlockingIOError):  # it has been rung often enough
+                    os.write(self._write, b".")
+
+    def wait(self, seconds: float, line: int) -> None:
+        asked = select.poll()
+        asked.register(self._read, select.POLLIN)
+        if line >= 0:
+            asked.register(line, select.POLLIN)
+        for found, _ in asked.poll(max(1.0, seconds * 1000)):
+            if found == self._read:
+                os.read(self._read, 4096)
+
+    def sees(self, line: int) -> bool:
+        """Whether the answer has begun, or the line has ended."""
+        if line < 0:
+            return True
+        asked = select.poll()
+        asked.register(line, select.POLLIN)
+        return bool(asked.poll(0))
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            os.close(self._read)
+            os.close(self._write)

@@ -1,0 +1,154 @@
+"""What an issuer's node publishes of its status: answers to questions, and signed lists.
+
+It has no HTTP in it: `integrations.issuer` serves it, and a simulation can too.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from counterfoil import status_feed
+from counterfoil.errors import CounterfoilError, IssuerUnavailable, NotFound, Unavailable
+from counterfoil.feeds.list_tokens import ListTokens
+from counterfoil.feeds.pump import Pump, continued, terms_of
+from counterfoil.lifetime import has_passed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from counterfoil.client import Client
+    from counterfoil.clock import Clock
+    from counterfoil.feeds.list_tokens import Signed
+    from counterfoil.feeds.local import LocalFeed
+    from counterfoil.feeds.pump import Ready, Waiting
+    from counterfoil.keys import SigningKey
+    from counterfoil.ports import Keys, Store
+    from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_feed import Question
+    from counterfoil.status_list import Issuing
+    from counterfoil.status_mirror import StatusMirror
+
+ALGORITHM: Final = "ES256"
+
+
+@dataclass(slots=True, eq=False)
+class Published:
+    """One node of an issuer. Every verifier that asks here is answered by what `feed` reads."""
+
+    issuer: str
+    keys: Keys
+    clients: Mapping[str, Client]
+    clock: Clock
+    store: Store
+    issuing: Issuing
+    feed: LocalFeed
+    mirror: StatusMirror
+    pump: Pump = field(default_factory=Pump)
+    lists: ListTokens = field(init=False)
+    _lacks_lists: bool = False
+
+    def __post_init__(self) -> None:
+        self.lists = ListTokens(self.issuer, self.mirror)
+        self.feed.listen(self._take)
+
+    def prepare(self) -> None:
+        """Has the keys that sign here in the published set before anything is signed with them."""
+        self.status_key()
+
+    def status_key(self) -> SigningKey:
+        """What signs lists and answers now; made, and published, if it is not there."""
+        try:
+            return self.keys.signing_keys().active(ALGORITHM, "status")
+        except NotFound:
+            now = self.clock.now()
+            keys = self.keys.update(lambda keys: keys.with_purpose("status", now=now))
+            return keys.active(ALGORITHM, "status")
+
+    def enter(self, question: Question, deliver: Callable[[Ready], None]) -> Waiting:
+        """Lets a question in; `deliver` hears once what to answer it with.
+
+        Raises `StoreUnavailable` where the store cannot be read, and `Overloaded`.
+        """
+        self.feed.ensure()
+        waiting = self.pump.enter(question, uptime=self.clock.uptime(), deliver=deliver)
+        try:
+            if question.position != self.mirror.position or question.terms != self.pump.digest:
+                self.feed.catch_up()
+        except Unavailable:
+            self.pump.leave(waiting)
+            raise
+        return waiting
+
+    async def answer(self, question: Question, ready: Ready) -> str:
+        """The signed answer. Raises `IssuerUnavailable` where the verifier has come further than
+        this node's store, and `StoreUnavailable`."""
+        if self._lacks_lists:
+            with suppress(Unavailable):
+                await self._announce()
+        read = ready.read
+        if read is None:
+            read = await self.store.feed(question.position, now=self.clock.now())
+            try:
+                read = continued(question, read)
+            except IssuerUnavailable:
+                self._is_ahead(question)
+                raise
+        secrets = self.keys.handle_secrets()
+        sealed = status_feed.seal(read.position, secrets=secrets)
+        payload = status_feed.answer(question, read, ready.terms, issuer=self.issuer, sealed=sealed)
+        return status_feed.sign(payload, key=self.status_key())
+
+    def signed_list(self, list_id: str, *, at_least: Position | None = None) -> Signed:
+        """A signed list. Raises `NotFound`, `StoreUnavailable` and `IssuerUnavailable`."""
+        self.feed.ensure()
+        position = self.mirror.position
+        is_behind = at_least is not None and (position is None or position != at_least)
+        if is_behind or list_id not in self.mirror.lists:
+            self.feed.catch_up()
+        return self.lists.current(
+            list_id, key=self.status_key(), uptime=self.clock.uptime(), at_least=at_least
+        )
+
+    async def _announce(self) -> None:
+        """Has those lists announced that tokens of this window and the next will name. Only where
+        verifiers ask, and so before they meet such a token: they ask all the time."""
+        self._lacks_lists = False
+        await self.store.reserve(self.issuing, count=0, now=self.clock.now())
+        self.feed.catch_up()
+
+    def _take(self, read: FeedRead, began: float) -> None:
+        try:
+            keys = self.keys.signing_keys().public()
+            terms = terms_of(read, keys=keys, clients=self.clients.values())
+        except CounterfoilError:
+            return  # who waits goes on waiting, and asks again
+        self._lacks_lists = self._issues_status() and not _is_announced(read, self.clock.now())
+        uptime = self.clock.uptime()
+        again = self.pump.take(read, terms, began=began, uptime=uptime)
+        self.feed.rest = self.pump.rest
+        if again is not None:
+            self.feed.read_by(uptime + again)
+
+    def _issues_status(self) -> bool:
+        return any(client.strategy == "hybrid" for client in self.clients.values())
+
+    def _is_ahead(self, question: Question) -> None:
+        """A verifier was told a position that the store has not: if that was by this issuer, then
+        the store has been put back to before."""
+        position = question.position
+        secrets = self.keys.handle_secrets()
+        if position is not None and status_feed.is_sealed(position, question.seal, secrets=secrets):
+            self.feed.witness(position)
+
+
+def _is_announced(read: FeedRead, now: datetime) -> bool:
+    """Whether there is a list to give out indices from, and one for the window that follows."""
+    issuing = [known for known in read.lists if known.is_issuing(now=now)]
+    return bool(issuing) and any(
+        has_passed(known.closes_at, now=following.opens_at)
+        for known in issuing
+        for following in read.lists
+    )

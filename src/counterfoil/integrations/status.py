@@ -1,0 +1,149 @@
+"""The addresses at which an issuer tells verifiers about status: the feed, the lists, and which
+lists there are. Readable by all: an index says nothing about whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+from counterfoil.errors import Malformed
+from counterfoil.integrations.answers import Answer, document, published, refusal
+from counterfoil.status_change import Position
+from counterfoil.status_feed import Question
+from counterfoil.status_token import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from counterfoil.feeds.published import Published
+    from counterfoil.feeds.pump import Ready
+    from counterfoil.integrations.issuer import Scope
+
+FEED: Final = "/status/feed"
+AGGREGATION: Final = "/status/lists"
+LISTS: Final = AGGREGATION + "/"
+FEED_TYPE: Final = b"application/jwt"
+_AGGREGATION_AGE: Final = 60
+_LONGEST_QUERY: Final = 512
+
+
+class StatusPages:
+    """The status of one issuer's node. path: of the issuer's URL."""
+
+    def __init__(self, source: Published, path: str) -> None:
+        self._source = source
+        self._prefixes = {"", path}
+        source.prepare()
+
+    def at(self, paths: Iterable[str]) -> Callable[[Scope], Awaitable[Answer]] | None:
+        """What answers at one of these paths; None where that is nothing of ours."""
+        for path in paths:
+            for prefix in self._prefixes:
+                if not path.startswith(prefix):
+                    continue
+                rest = path.removeprefix(prefix)
+                if rest == FEED:
+                    return self._feed
+                if rest == AGGREGATION:
+                    return self._aggregation
+                if rest.startswith(LISTS):
+                    list_id = rest.removeprefix(LISTS)
+                    return lambda scope: self._list(scope, list_id)
+        return None
+
+    async def _feed(self, scope: Scope) -> Answer:
+        question = Question.read(_query(scope))
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
+        answered: asyncio.Future[Ready] = loop.create_future()
+
+        def settle(ready: Ready) -> None:
+            if not answered.done():
+                answered.set_result(ready)
+
+        def deliver(ready: Ready) -> None:
+            if threading.get_ident() == thread:
+                settle(ready)
+            else:
+                loop.call_soon_threadsafe(settle, ready)
+
+        waiting = self._source.enter(question, deliver)
+        try:
+            ready = await answered
+        finally:
+            self._source.pump.leave(waiting)
+        token = await self._source.answer(question, ready)
+        headers = [
+            (b"content-type", FEED_TYPE),
+            (b"cache-control", b"no-store"),
+            (b"access-control-allow-origin", b"*"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        return Answer(HTTPStatus.OK, headers, token.encode())
+
+    async def _list(self, scope: Scope, list_id: str) -> Answer:
+        query = dict(_query(scope))
+        if "time" in query:  # §8.4: a provider that keeps no history says so
+            return refusal(Malformed("Only the present list is kept."), HTTPStatus.NOT_IMPLEMENTED)
+        if not _accepts(scope, b"accept", MEDIA_TYPE.encode(), b"application/*", b"*/*"):
+            said = Malformed(f"A status list is served as {MEDIA_TYPE}.")
+            return refusal(said, HTTPStatus.NOT_ACCEPTABLE)
+        # Packing takes milliseconds, in which the loop has others to answer.
+        signed = await asyncio.to_thread(
+            self._source.signed_list, list_id, at_least=_at_least(query)
+        )
+        body, more = signed.token.encode(), [(b"vary", b"Accept-Encoding")]
+        if _names(scope, b"accept-encoding", b"gzip"):
+            body = gzip.compress(body, 6, mtime=0)
+            more.append((b"content-encoding", b"gzip"))
+        left = (signed.expires_at - self._source.clock.now()).total_seconds()
+        return published(
+            body,
+            scope,
+            media_type=MEDIA_TYPE.encode(),
+            max_age=max(0, int(left) - 5),
+            more=tuple(more),
+        )
+
+    async def _aggregation(self, scope: Scope) -> Answer:
+        self._source.feed.ensure()
+        uris = sorted(self._source.lists.uris())
+        return document({"status_lists": uris}, scope, max_age=_AGGREGATION_AGE)
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    query: bytes = scope.get("query_string", b"")
+    if len(query) > _LONGEST_QUERY:
+        raise Malformed("The query is longer than any that is asked here.")
+    try:
+        text = query.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=16)
+    except ValueError:
+        raise Malformed("The query cannot be read.") from None
+
+
+def _at_least(query: dict[str, str]) -> Position | None:
+    """A position that a verifier has heard of. It also keeps caches on the way from answering with
+    an older list. What cannot be read is passed over: the draft says nothing of it."""
+    number = query.get("number", "")
+    if not (number.isascii() and number.isdecimal() and len(number) <= 18 and "epoch" in query):  # noqa: PLR2004 - as in the feed
+        return None
+    return Position(query["epoch"], int(number))
+
+
+def _accepts(scope: Scope, header: bytes, *names: bytes) -> bool:
+    """Whether the header names one of these, or is not there."""
+    return all(name != header for name, _ in scope["headers"]) or _names(scope, header, *names)
+
+
+def _names(scope: Scope, header: bytes, *names: bytes) -> bool:
+    for name, value in scope["headers"]:
+        if name == header:
+            for part in value.lower().split(b","):
+                word, _, weight = part.partition(b";")
+                if word.strip() in names and weight.strip() not in {b"q=0", b"q=0.0"}:
+                    return True
+    return False
