@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from counterfoil import handle as handles
 from counterfoil.checking import Checking
@@ -26,23 +26,27 @@ from counterfoil.errors import (
     NotRevocable,
     SessionUnknown,
 )
+from counterfoil.holding import IssuerHolding
 from counterfoil.opening import Opening
 from counterfoil.parts import compose
 from counterfoil.ports import SessionQuery
 from counterfoil.refresh import require_member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from counterfoil.client import Client
     from counterfoil.clock import Clock
     from counterfoil.credential import Verified
     from counterfoil.feeds.published import Published
+    from counterfoil.holding import Holding
     from counterfoil.outcome import Changed, Opened, Revoked
     from counterfoil.parts import StrategySettings
     from counterfoil.ports import Claims, ClaimsSource, Entropy, Keys, Store
     from counterfoil.session import Session
     from counterfoil.subject import SubjectState
+
+Done = TypeVar("Done", "Revoked", "Changed")
 
 
 class Counterfoil:
@@ -84,6 +88,8 @@ class Counterfoil:
         self._checking = Checking(self._parts, self._ending)
         self._opening = Opening(self._parts, self._checking)
         self._published: Published | None = None
+        self._tell: Callable[[], Awaitable[None]] | None = None
+        self._holding = IssuerHolding(self._parts)
 
     @property
     def issuer(self) -> str:
@@ -112,6 +118,11 @@ class Counterfoil:
         if self._published is None:
             self._published = self._parts.published()
         return self._published
+
+    @property
+    def holding(self) -> Holding:
+        """Whether what a check found still holds; `integrations.live` asks it."""
+        return self._holding
 
     async def open(
         self,
@@ -183,7 +194,7 @@ class Counterfoil:
         if self._parts.kept is None:
             access = max(client.lifetime.access for client in self.clients.values())
             raise NotRevocable(expires_at=self.clock.now() + access)
-        return await self._ending.revoke(session_id, because=because)
+        return await self._told(await self._ending.revoke(session_id, because=because))
 
     async def revoke_presented(
         self, presented: str | Presented, *, client_id: str | None = None
@@ -214,21 +225,23 @@ class Counterfoil:
         self, subject: str, *, keep: str | None = None, because: str = "revoked"
     ) -> Revoked:
         """Ends every session of a subject but the one to keep; sign-ins under way fail."""
-        return await self._ending.revoke_all(require_subject(subject), keep=keep, because=because)
+        subject = require_subject(subject)
+        return await self._told(await self._ending.revoke_all(subject, keep=keep, because=because))
 
     async def revoke_client(
         self, client_id: str, *, progress: Callable[[int], None] | None = None
     ) -> Revoked:
         """Ends every session of a client, in batches; `progress` hears how many are done."""
-        return await self._ending.revoke_client(client_id, progress=progress)
+        return await self._told(await self._ending.revoke_client(client_id, progress=progress))
 
     async def suspend(self, subject: str) -> Changed:
         """No credential of the subject is good until they are reinstated, nor can they sign in."""
-        return await self._ending.change(
+        done = await self._ending.change(
             require_subject(subject),
             lambda state, now: state.suspended(now=now),
             "subject_suspended",
         )
+        return await self._told(done)
 
     async def reinstate(self, subject: str) -> Changed:
         """Lifts a suspension. What was revoked stays revoked, what was stale stays stale."""
@@ -239,11 +252,12 @@ class Counterfoil:
     async def claims_changed(self, subject: str) -> Changed:
         """Say this once your change of a subject's claims is committed, and before you acknowledge
         it: credentials with the old ones go stale, and a refresh brings the new ones."""
-        return await self._ending.change(
+        done = await self._ending.change(
             require_subject(subject),
             lambda state, _: state.with_changed_claims(),
             "claims_changed",
         )
+        return await self._told(done)
 
     async def subject(self, subject: str) -> SubjectState:
         """What is kept about a subject. Read it before a password check and give it to `open`."""
@@ -261,9 +275,19 @@ class Counterfoil:
         query = SessionQuery(subject=require_subject(subject), live_at=self.clock.now(), limit=1000)
         return [_own_copy(session) for session in await self.store.sessions(query)]
 
+    def acknowledge_after(self, told: Callable[[], Awaitable[None]]) -> None:
+        """Has what withdraws trust acknowledged after `told`, which lets the verifiers that are
+        connected hear of it first. It waits for nobody for long: the bound needs it not."""
+        self._tell = told
+
     async def close(self) -> None:
         """Stops the feed and closes the store."""
         await self._parts.close()
+
+    async def _told(self, done: Done) -> Done:
+        if self._tell is not None and done.count:
+            await self._tell()
+        return done
 
     async def _revoke_known(self, session_id: str) -> Revoked:
         try:

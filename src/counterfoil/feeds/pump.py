@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from counterfoil.client import Client
     from counterfoil.keys import PublicKeySet
-    from counterfoil.status_change import FeedRead
+    from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_feed import Question
 
 MOST_WAITING: Final = 20_000
@@ -51,6 +51,16 @@ class Waiting:
     deliver: Callable[[Ready], None] = field(repr=False)
 
 
+@dataclass(slots=True, eq=False)
+class Settling:
+    """Who of those that ask here has not come to a position yet; `done` is called once, when that
+    is nobody, in whatever thread finds out."""
+
+    position: Position
+    behind: set[str]
+    done: Callable[[], None] = field(repr=False)
+
+
 class Pump:
     """Every question at one node. Safe for several threads."""
 
@@ -62,6 +72,9 @@ class Pump:
         )
         self._quiet_until = float("-inf")
         self._is_closing = False
+        # By verifier process, the latest first to go: how far it has come, and when it said so.
+        self._come: dict[str, tuple[Position | None, float]] = {}
+        self._settling: list[Settling] = []
 
     @property
     def waiting(self) -> int:
@@ -91,7 +104,46 @@ class Pump:
             if len(self._waiting) >= MOST_WAITING:
                 raise Overloaded("Too many verifiers wait here.", retry_after=timedelta(seconds=1))
             self._waiting.add(waiting)
+            settled = self._note(question, uptime) if question.verifier else []
+        for settling in settled:
+            settling.done()
         return waiting
+
+    def settle(
+        self, position: Position, *, uptime: float, done: Callable[[], None]
+    ) -> Settling | None:
+        """Has `done` called when everybody who asks here has come to this position; None where
+        they have already. Give it back with `unsettle` when that takes too long: a verifier that
+        has gone will never say so."""
+        longest = self._terms.terms.max_staleness.total_seconds()
+        with self._lock:
+            asking = {name: come for name, come in self._come.items() if uptime - come[1] < longest}
+            behind = {name for name, (come, _) in asking.items() if not _reaches(come, position)}
+            self._come = asking
+            if not behind:
+                return None
+            settling = Settling(position, behind, done)
+            self._settling.append(settling)
+        return settling
+
+    def unsettle(self, settling: Settling) -> None:
+        with self._lock:
+            if settling in self._settling:
+                self._settling.remove(settling)
+
+    def _note(self, question: Question, uptime: float) -> list[Settling]:
+        """How far this verifier has come by now, and whom that settles. Asks for the lock."""
+        name = question.verifier
+        self._come.pop(name, None)
+        if len(self._come) >= MOST_WAITING:
+            del self._come[next(iter(self._come))]
+        self._come[name] = (question.position, uptime)
+        for settling in self._settling:
+            if _reaches(question.position, settling.position):
+                settling.behind.discard(name)
+        settled = [settling for settling in self._settling if not settling.behind]
+        self._settling = [settling for settling in self._settling if settling.behind]
+        return settled
 
     def leave(self, waiting: Waiting) -> None:
         """Its asker has gone."""
@@ -129,6 +181,12 @@ class Pump:
 
     def _is_news(self, question: Question, read: FeedRead) -> bool:
         return question.position != read.position or question.terms != self._terms.digest
+
+
+def _reaches(come: Position | None, position: Position) -> bool:
+    """Whether who has come so far knows what happened up to a position. Of another epoch or with
+    none it begins anew, and reads all of it."""
+    return come is None or come.epoch != position.epoch or come.number >= position.number
 
 
 def _read_for(question: Question, read: FeedRead) -> FeedRead | None:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from counterfoil.engine import Counterfoil
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations import answers
 from counterfoil.integrations.confirming import PATH, Confirming, confirmed, keeps_records
@@ -69,6 +70,8 @@ class IssuerApp:
         self._confirmations = (PATH, path + PATH) if keeps_records(auth) else ()
         published = auth.published
         self._status = StatusPages(published, path) if published is not None else None
+        if self._status is not None and isinstance(auth, Counterfoil):
+            auth.acknowledge_after(self._status.told)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -27,6 +27,7 @@ FEED: Final = "/status/feed"
 AGGREGATION: Final = "/status/lists"
 LISTS: Final = AGGREGATION + "/"
 FEED_TYPE: Final = b"application/jwt"
+TOLD_WITHIN: Final = 0.05  # seconds
 _AGGREGATION_AGE: Final = 60
 _LONGEST_QUERY: Final = 512
 
@@ -54,6 +55,28 @@ class StatusPages:
                     list_id = rest.removeprefix(LISTS)
                     return lambda scope: self._list(scope, list_id)
         return None
+
+    async def told(self) -> None:
+        """Until every verifier that asks here has heard of what was committed, or a moment has gone
+        by: then the next call at any of them is refused, where the network is well. Nothing rests
+        on it: who is slow, or lies, refuses by itself within max_staleness."""
+        position = self._source.mirror.position
+        if position is None:
+            return
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
+
+        def done() -> None:
+            loop.call_soon_threadsafe(heard.set)
+
+        uptime = self._source.clock.uptime()
+        settling = self._source.pump.settle(position, uptime=uptime, done=done)
+        if settling is None:
+            return
+        try:
+            await asyncio.wait_for(heard.wait(), TOLD_WITHIN)
+        except TimeoutError:
+            self._source.pump.unsettle(settling)
 
     async def _feed(self, scope: Scope) -> Answer:
         question = Question.read(_query(scope))

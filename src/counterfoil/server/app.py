@@ -9,11 +9,13 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from counterfoil.carriers.clients import ClientCarriers
 from counterfoil.integrations.fastapi.routes import session_routes
 from counterfoil.integrations.issuer import IssuerApp
+from counterfoil.integrations.status import AGGREGATION, FEED, LISTS
 from counterfoil.server import devices
 from counterfoil.server.api import accounts as accounts_api
 from counterfoil.server.api import admin, document, health, refusals, sessions
@@ -87,11 +89,19 @@ def application(server: Server) -> FastAPI:
     app.add_middleware(Routed, raw=frozenset({PATH}))
     app.add_middleware(HeadAsGet)
     issuer = IssuerApp(server.auth, more=metadata(server.auth.issuer))
-    for place in ("/.well-known", "/status"):
-        app.router.routes.append(Route(f"{place}/{{rest:path}}", issuer))
+    for place in ("/.well-known/{rest:path}", FEED, AGGREGATION, LISTS + "{list_id}"):
+        app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
         app.router.routes.extend(pages.ROUTES)
     return app
+
+
+class _Named(Route):
+    """A route that the scope names, as FastAPI's are: several lead to one application here."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, more = super().matches(scope)
+        return match, {**more, "route": self}
 
 
 async def index(request: Request, response: Response) -> Any:
