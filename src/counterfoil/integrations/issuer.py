@@ -73,6 +73,11 @@ class IssuerApp:
         if self._status is not None and isinstance(auth, Counterfoil):
             auth.acknowledge_after(self._status.told)
 
+    def release(self) -> None:
+        """Answers at once all who wait for news: for a server that is to stop."""
+        if self._status is not None:
+            self._status.release()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from counterfoil.errors import Malformed
+from counterfoil.errors import Malformed, Unavailable
 from counterfoil.integrations.answers import Answer, document, published, refusal
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question
@@ -55,6 +56,12 @@ class StatusPages:
                     list_id = rest.removeprefix(LISTS)
                     return lambda scope: self._list(scope, list_id)
         return None
+
+    def release(self) -> None:
+        """Has nobody wait any more."""
+        self._source.pump.release()
+        with suppress(Unavailable):
+            self._source.feed.catch_up()
 
     async def told(self) -> None:
         """Until every verifier that asks here has heard of what was committed, or a moment has gone

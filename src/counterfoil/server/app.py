@@ -89,6 +89,7 @@ def application(server: Server) -> FastAPI:
     app.add_middleware(Routed, raw=frozenset({PATH}))
     app.add_middleware(HeadAsGet)
     issuer = IssuerApp(server.auth, more=metadata(server.auth.issuer))
+    server.readiness.on_drained(issuer.release)
     for place in ("/.well-known/{rest:path}", FEED, AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
