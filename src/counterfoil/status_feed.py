@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 TYPE: Final = "counterfoil-feed+jwt"
 NONCE_BYTES: Final = 16
-MOST_CHANGES: Final = 50_000  # in one answer; who is further behind begins with the lists
-LIMIT: Final = 1024 * 1024
+MOST_CHANGES: Final = 5_000  # in one answer; who is further behind begins with the lists
+LIMIT: Final = 256 * 1024
 LONGEST_WAIT: Final = timedelta(seconds=20)  # a third of the longest max_staleness
 
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{22}\Z")
@@ -164,28 +164,35 @@ def answer(
 ) -> bytes:
     """The payload of an answer. read: the feed after the position that was asked from, from
     nothing where that cannot be continued. sealed: of the read's position."""
+    return completed(written(read, issuer=issuer, sealed=sealed), question, terms)
+
+
+def written(read: FeedRead, *, issuer: str, sealed: str) -> str:
+    """What the answers to all questions have in common that one read answers."""
     changes: dict[str, dict[str, list[int]]] | None = None
     if read.after is not None:
         changes = {}
-        for (list_id, index), status in {
-            (c.list_id, c.index): c.status for c in read.changes
-        }.items():
+        last = {(change.list_id, change.index): change.status for change in read.changes}
+        for (list_id, index), status in last.items():
             changes.setdefault(list_id, {}).setdefault(str(status), []).append(index)
     members = {
         "iss": issuer,
         "iat": int(read.at.timestamp()),
-        "nonce": question.nonce,
         "epoch": read.position.epoch,
         "from": None if read.after is None else read.after.number,
         "to": read.position.number,
         "seal": sealed,
         "changes": changes,
-        "digest": terms.digest,
     }
-    text = json.dumps(members, separators=(",", ":"))
+    return json.dumps(members, separators=(",", ":"))
+
+
+def completed(common: str, question: Question, terms: WrittenTerms) -> bytes:
+    """The payload for one of them. A nonce and a digest need no escaping."""
+    own = f',"nonce":"{question.nonce}","digest":"{terms.digest}"'
     if question.terms != terms.digest:
-        text = f'{text[:-1]},"terms":{terms.members}}}'
-    return text.encode()
+        own = f'{own},"terms":{terms.members}'
+    return f"{common[:-1]}{own}}}".encode()
 
 
 def sign(payload: bytes, *, key: SigningKey) -> str:

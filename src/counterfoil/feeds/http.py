@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import Unavailable
-from counterfoil.feeds.fetch import Line, get
+from counterfoil.feeds.fetch import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,16 +85,29 @@ class Carrier:
     def is_current(self, generation: object) -> bool:
         return self._generation is generation
 
-    def fetch_keys(self) -> None:
-        """Gets the keys now."""
+    def begin_keys(self) -> Line | None:
+        """Asks for the keys, on a line of its own; None where nobody answers."""
         keys = self.following.keys
         url = keys.begin()
+        line = Line(url)
         try:
-            body = get(url, timeout=self._timeout)
+            line.send(url, within=self._timeout.total_seconds(), is_last=True)
+        except Unavailable as why:
+            keys.failed(why)
+            self.tell()
+            return None
+        return line
+
+    def end_keys(self, line: Line) -> None:
+        """Takes the keys that came."""
+        keys = self.following.keys
+        try:
+            answer = line.receive()
         except Unavailable as why:
             keys.failed(why)
         else:
-            keys.took(body)
+            keys.answered(answer.status, answer.body)
+        line.close()
         self.tell()
 
     def begin(self, line: Line) -> Get | None:
@@ -144,43 +157,48 @@ def _run(carrier_of: weakref.ref[Carrier], generation: object, bell: _Bell) -> N
                 pause = _LONGEST_SLEEP
             del carrier
             if pause > 0:
-                bell.wait(pause, line.fileno())
+                bell.wait(pause, line.awaited())
     finally:
         bell.close()
         line.close()
 
 
 class _Kept:
-    """The line of one thread, and what is out on it."""
+    """The lines of one thread, and what is out on them."""
 
     def __init__(self) -> None:
         self._line: Line | None = None
         self._asked: Get | None = None
+        self._for_keys: Line | None = None
 
     def step(self, carrier: Carrier, bell: _Bell) -> float:
         """Does what is due; seconds until something is, or an answer begins."""
         following = carrier.following
-        if following.keys.due_in() <= 0:
-            carrier.fetch_keys()
-            return 0.0
+        if self._for_keys is None and following.keys.due_in() <= 0:
+            self._for_keys = carrier.begin_keys()
+        if self._for_keys is not None and bell.sees(self._for_keys):
+            carrier.end_keys(self._for_keys)
+            self._for_keys = None
         line = self._line = self._line or Line(following.issuer)
-        if self._asked is not None and (line.left <= 0 or bell.sees(line.fileno())):
+        if self._asked is not None and bell.sees(line):
             carrier.end(line, self._asked)
             self._asked = None
-            return 0.0
         if self._asked is None and following.due_in() <= 0:
             self._asked = carrier.begin(line)
         until = line.left if self._asked is not None else following.due_in()
-        return min(until, following.keys.due_in(), _LONGEST_SLEEP)
+        keys_until = following.keys.due_in() if self._for_keys is None else self._for_keys.left
+        return min(until, keys_until, _LONGEST_SLEEP)
 
-    def fileno(self) -> int:
-        """Of the line on which an answer is awaited; -1 when none is."""
-        return self._line.fileno() if self._line is not None and self._asked is not None else -1
+    def awaited(self) -> list[Line]:
+        """The lines on which an answer is awaited."""
+        lines = (self._line if self._asked is not None else None, self._for_keys)
+        return [line for line in lines if line is not None and line.fileno() >= 0]
 
     def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-        self._asked = None
+        for line in (self._line, self._for_keys):
+            if line is not None:
+                line.close()
+        self._asked = self._for_keys = None
 
 
 class _Bell:
@@ -197,18 +215,18 @@ class _Bell:
                 with suppress(BlockingIOError):  # it has been rung often enough
                     os.write(self._write, b".")
 
-    def wait(self, seconds: float, line: int) -> None:
+    def wait(self, seconds: float, lines: list[Line]) -> None:
         asked = select.poll()
         asked.register(self._read, select.POLLIN)
-        if line >= 0:
+        for line in lines:
             asked.register(line, select.POLLIN)
         for found, _ in asked.poll(max(1.0, seconds * 1000)):
             if found == self._read:
                 os.read(self._read, 4096)
 
-    def sees(self, line: int) -> bool:
-        """Whether the answer has begun, or the line has ended."""
-        if line < 0:
+    def sees(self, line: Line) -> bool:
+        """Whether the answer has begun, the line has ended, or the time for it is over."""
+        if line.fileno() < 0 or line.left <= 0:
             return True
         asked = select.poll()
         asked.register(line, select.POLLIN)

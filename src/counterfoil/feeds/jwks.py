@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from counterfoil.errors import AuthError, KeysStale, Malformed, Unavailable
+from counterfoil.errors import AuthError, IssuerUnavailable, KeysStale, Malformed, Unavailable
 from counterfoil.feeds import fetch
 from counterfoil.keys import PublicKeySet
 from counterfoil.strict_json import parse_object
@@ -134,6 +135,13 @@ class IssuerKeys:
         url = f"{self._url}?terms={self._wanted}" if self._wanted else self._url
         self._asked_for, self._wanted = self._wanted or self._asked_for, ""
         return url
+
+    def answered(self, status: int, body: bytes) -> None:
+        """What came back."""
+        if status == HTTPStatus.OK:
+            self.took(body)
+        else:
+            self.failed(IssuerUnavailable(f"The issuer answered {status}."))
 
     def took(self, body: bytes) -> None:
         """What was got. Only an answer that can be trusted replaces what is held."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil import status_feed
 from counterfoil.errors import CounterfoilError, IssuerUnavailable, NotFound, Unavailable
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from counterfoil.status_mirror import StatusMirror
 
 ALGORITHM: Final = "ES256"
+KEPT: Final = 32  # reads, and texts, that questions at the same position share
+
+
+class _OwnRead(NamedTuple):
+    read: FeedRead
+    began: float
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +55,8 @@ class Published:
     pump: Pump = field(default_factory=Pump)
     lists: ListTokens = field(init=False)
     _lacks_lists: bool = False
+    _reads: dict[Position | None, _OwnRead] = field(default_factory=dict, repr=False)
+    _texts: dict[tuple[object, ...], str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.lists = ListTokens(self.issuer, self.mirror)
@@ -88,18 +96,36 @@ class Published:
         if self._lacks_lists:
             with suppress(Unavailable):
                 await self._announce()
-        read = ready.read
-        if read is None:
-            read = await self.store.feed(question.position, now=self.clock.now())
-            try:
-                read = continued(question, read)
-            except IssuerUnavailable:
-                self._is_ahead(question)
-                raise
-        secrets = self.keys.handle_secrets()
-        sealed = status_feed.seal(read.position, secrets=secrets)
-        payload = status_feed.answer(question, read, ready.terms, issuer=self.issuer, sealed=sealed)
+        read = ready.read or await self._own_read(question, ready.arrived)
+        payload = status_feed.completed(self._written(read), question, ready.terms)
         return status_feed.sign(payload, key=self.status_key())
+
+    async def _own_read(self, question: Question, arrived: float) -> FeedRead:
+        """The feed from this question's position on, by a read that began after it arrived. Others
+        at the same position share it."""
+        position = question.position
+        kept = self._reads.get(position)
+        if kept is None or kept.began < arrived:
+            began = self.clock.uptime()
+            read = await self.store.feed(position, now=self.clock.now())
+            kept = _OwnRead(read, began)
+            if len(self._reads) >= KEPT:
+                self._reads.clear()
+            self._reads[position] = kept
+        try:
+            return continued(question, kept.read)
+        except IssuerUnavailable:
+            self._is_ahead(question)
+            raise
+
+    def _written(self, read: FeedRead) -> str:
+        mark = (read.after, read.position, read.at)
+        if mark not in self._texts:
+            sealed = status_feed.seal(read.position, secrets=self.keys.handle_secrets())
+            if len(self._texts) >= KEPT:
+                self._texts.clear()
+            self._texts[mark] = status_feed.written(read, issuer=self.issuer, sealed=sealed)
+        return self._texts[mark]
 
     def signed_list(self, list_id: str, *, at_least: Position | None = None) -> Signed:
         """A signed list. Raises `NotFound`, `StoreUnavailable` and `IssuerUnavailable`."""

@@ -34,11 +34,12 @@ _AHEAD: Final = "This node has not come as far as this verifier."
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What answers a question. read: None where the position needs a read of its own, which then
-    begins after this."""
+    """What answers a question. read: None where the position needs a read of its own, which has
+    to begin after `arrived`, the uptime at which the question came."""
 
     read: FeedRead | None
     terms: WrittenTerms
+    arrived: float = float("inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -175,7 +176,8 @@ class Pump:
                 most = self._terms.terms.max_staleness.total_seconds() / 10
                 self._quiet_until = uptime + min(len(news) * REST_EACH, most)
         for waiting in chosen:
-            waiting.deliver(Ready(_read_for(waiting.question, read), self._terms))
+            ready = Ready(_read_for(waiting.question, read), self._terms, waiting.arrived)
+            waiting.deliver(ready)
         held_back = is_quiet and not chosen.issuperset(news)
         return self._quiet_until - uptime if held_back else None
 
@@ -196,12 +198,9 @@ def _read_for(question: Question, read: FeedRead) -> FeedRead | None:
         return replace(read, after=None, changes=())
     if position == read.position:
         return replace(read, after=position, changes=())
-    return bounded(read) if position == read.after else None
-
-
-def bounded(read: FeedRead) -> FeedRead:
-    """The read, if an answer can hold it; else one that says to begin with the lists."""
-    return read if len(read.changes) <= MOST_CHANGES else replace(read, after=None, changes=())
+    if read.position.number - position.number > MOST_CHANGES:
+        return replace(read, after=None, changes=())
+    return read if position == read.after else None
 
 
 def continued(question: Question, read: FeedRead) -> FeedRead:
@@ -211,7 +210,8 @@ def continued(question: Question, read: FeedRead) -> FeedRead:
     if position is not None and position.epoch == read.position.epoch:
         if position.number > read.position.number:
             raise IssuerUnavailable(_AHEAD, retry_after=timedelta(seconds=1))
-        return bounded(read)
+        if read.position.number - position.number <= MOST_CHANGES:
+            return read
     return replace(read, after=None, changes=())
 
 

@@ -7,11 +7,12 @@ import asyncio
 import gzip
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from counterfoil.errors import Malformed, Unavailable
+from counterfoil.errors import Malformed, StoreUnavailable, Unavailable
 from counterfoil.integrations.answers import Answer, document, published, refusal
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question
@@ -29,6 +30,8 @@ AGGREGATION: Final = "/status/lists"
 LISTS: Final = AGGREGATION + "/"
 FEED_TYPE: Final = b"application/jwt"
 TOLD_WITHIN: Final = 0.05  # seconds
+ANSWERED_WITHIN: Final = 2.0  # seconds beyond the wait; a store that is away answers nobody
+_SOON: Final = timedelta(seconds=1)
 _AGGREGATION_AGE: Final = 60
 _LONGEST_QUERY: Final = 512
 
@@ -102,7 +105,11 @@ class StatusPages:
 
         waiting = self._source.enter(question, deliver)
         try:
-            ready = await answered
+            ready = await asyncio.wait_for(
+                answered, question.wait.total_seconds() + ANSWERED_WITHIN
+            )
+        except TimeoutError:
+            raise StoreUnavailable("The store was not read in time.", retry_after=_SOON) from None
         finally:
             self._source.pump.leave(waiting)
         token = await self._source.answer(question, ready)
