@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from counterfoil import handle as handles
 from counterfoil import refresh as rules
-from counterfoil.credential import Presented, Verified
+from counterfoil.credential import OnRecord, Presented, Verified
 from counterfoil.errors import (
     CredentialMalformed,
     RefreshReused,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from counterfoil.client import Client
+    from counterfoil.credential import Facts
     from counterfoil.ending import Ending
     from counterfoil.events import Event
     from counterfoil.handle import Handle
@@ -99,6 +100,7 @@ class Checking:
             strategy=verified.strategy,
             expires_at=verified.expires_at,
             auth_time=verified.auth_time,
+            rests_on=(*verified.facts.rests_on, *facts.rests_on),
         )
         return Verified(facts, now)
 
@@ -120,7 +122,7 @@ class Checking:
         if place is Standing.SPENT and self._was_cut_off(handle, found.session):
             if client.signs:
                 raise RefreshUnknown("This handle was replaced when the password was confirmed.")
-            facts = replace(facts, auth_time=found.session.created_at)
+            facts = _from_before(facts, found)
         return Verified(facts, now)
 
     async def stand(self, presented: Presented, *, began: datetime) -> Stand:
@@ -163,7 +165,7 @@ class Checking:
             claims = await self.parts.claims_of(session.subject, claims)
         facts = plain.facts(found, claims)
         if place is Standing.SPENT and self._was_cut_off(handle, session):
-            facts = replace(facts, auth_time=session.created_at)
+            facts = _from_before(facts, found)
         if session.touch_due(now=now):
             # The record was read, so the answer is known; that use was not noted harms nobody.
             with suppress(Unavailable):
@@ -174,6 +176,13 @@ class Checking:
         """Whether a step-up came since: requests that were under way with the handle from before
         it pass, but nobody knows that it was they who stepped up."""
         return rules.current_of(handle, session, secrets=self.parts.secrets()) is None
+
+
+def _from_before(facts: Facts, found: Found) -> Facts:
+    """What holds for those who did not step up, as far as anybody knows, where somebody has."""
+    session, subject = found
+    rests_on = (OnRecord(subject.claims_version, session.created_at),)
+    return replace(facts, auth_time=session.created_at, rests_on=rests_on)
 
 
 def repeated(session: Session, handle: Handle, now: datetime) -> Event:

@@ -50,9 +50,30 @@ class Presented:
     client_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OnToken:
+    """Good as long as its key is trusted, its time has not come, and its status, where it has one
+    (list and index), says valid."""
+
+    kid: str
+    entry: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """Good as long as the session's record is live, and says what it said: the subject's claims
+    stand at that version, and nobody has stepped up since."""
+
+    claims_version: int
+    auth_time: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a credential says, built once; `Verified` adds when that was known to be true."""
+    """What a credential says, built once; `Verified` adds when that was known to be true.
+
+    rests_on: what has to go on holding for it to stay true, for connections that outlive the check.
+    """
 
     subject: str
     session_id: str
@@ -62,6 +83,7 @@ class Facts:
     expires_at: datetime
     auth_time: datetime
     refresh_due: bool = False
+    rests_on: tuple[OnToken | OnRecord, ...] = field(default=(), repr=False, compare=False)
 
 
 def copied(value: Any) -> Any:

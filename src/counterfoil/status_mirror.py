@@ -138,6 +138,10 @@ class StatusMirror:
         """Seconds since the read began that this rests on; infinite before the first."""
         return uptime - self._known_at
 
+    def good_until(self, *, max_staleness: timedelta) -> float:
+        """The uptime from which all that is known is too old, unless more is heard."""
+        return self._known_at + max_staleness.total_seconds() * (1 - _RATES)
+
     def require_valid(
         self, list_id: str, index: int, *, uptime: float, max_staleness: timedelta
     ) -> None:

@@ -115,7 +115,8 @@ class TokenCheck:
         token = read(text, keys=keys, issuer=self.issuer, typ=self._typ)
         client = self._client(token.client_id)
         token.require_audience(client.audience)
-        return Known(token, client, jwt.facts(token, client.strategy))
+        entry = hybrid.entry_of(token, issuer=self.issuer)
+        return Known(token, client, jwt.facts(token, client.strategy, entry))
 
     def _typ(self, client_id: str) -> str:
         return self._client(client_id).typ

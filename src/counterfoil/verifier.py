@@ -20,6 +20,7 @@ from counterfoil.errors import (
 from counterfoil.feeds.following import Following
 from counterfoil.feeds.http import Carrier
 from counterfoil.handle import PREFIX
+from counterfoil.holding import VerifierHolding
 from counterfoil.issuer_url import require_issuer
 from counterfoil.lifetime import latest, require_duration
 from counterfoil.strategies import hybrid, jwt
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from counterfoil.clock import Clock
     from counterfoil.credential import Facts
     from counterfoil.feeds.following import Knowledge
+    from counterfoil.holding import Holding
     from counterfoil.keys import PublicKeySet
     from counterfoil.token import AccessToken
 
@@ -98,6 +100,7 @@ class Verifier:
         self._carrier = Carrier(
             self._following, timeout=timeout, authorization=_authorization(client)
         )
+        self._holding = VerifierHolding(self._following, self._carrier.ensure)
 
     @property
     def issuer(self) -> str:
@@ -116,6 +119,11 @@ class Verifier:
         """What it knows of its issuer now, and how old that is; for health and metrics."""
         self._carrier.ensure()
         return self._following.knowledge()
+
+    @property
+    def holding(self) -> Holding:
+        """Whether what a check found still holds; `integrations.live` asks it."""
+        return self._holding
 
     def check(self, token: str) -> Verified:
         """The whole decision about a token, without I/O: call it from sync and async code alike.
@@ -193,7 +201,7 @@ class Verifier:
             raise
         token.require_audience(self._audience)
         entry = hybrid.entry_of(token, issuer=self._issuer)
-        facts = jwt.facts(token, "jwt" if entry is None else "hybrid")
+        facts = jwt.facts(token, "jwt" if entry is None else "hybrid", entry)
         known = _Known(token, facts, Verified(facts, token.iat), entry)
         return self._known.add(text, known, keys=keys)
 

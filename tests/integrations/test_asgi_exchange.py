@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asking import DENIAL, ask, bearer, say, sent_with, shake, who
-from counterfoil.errors import AuthError, Forbidden, StatusStale, Unavailable
+from counterfoil.errors import (
+    AuthError,
+    Forbidden,
+    NotFound,
+    SessionRevoked,
+    StatusStale,
+    Unavailable,
+)
 from counterfoil.integrations.asgi import (
     AuthMiddleware,
     auth_of,
@@ -200,11 +207,14 @@ async def test_a_refused_handshake_is_answered_where_the_server_can(played: Scen
     assert closed["type"] == "websocket.close"
 
 
-@pytest.mark.parametrize(("error", "code"), [(Forbidden(), 1008), (StatusStale(), 1013)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(SessionRevoked(), 3000), (Forbidden(), 3003), (StatusStale(), 1013), (NotFound(), 1008)],
+)
 async def test_a_websocket_that_is_open_is_closed_with_the_reason(
     played: Scene, error: AuthError | Unavailable, code: int
 ) -> None:
-    """No is a violated policy; cannot know is to be tried again later."""
+    """By the codes that say so; what has none of its own is a violated policy."""
     sent = await shake(AuthMiddleware(chat(error), played.auth), extensions=DENIAL)
     assert sent[1:] == [{"type": "websocket.close", "code": code, "reason": error.code}]
 

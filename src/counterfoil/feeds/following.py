@@ -129,6 +129,14 @@ class Following:
             list_id, index, uptime=uptime, max_staleness=self._bound(terms[1], client_id)
         )
 
+    def good_until(self, client_id: str) -> float:
+        """The uptime from which too little is known for this client's tokens, unless more is
+        heard."""
+        terms = self._terms
+        if terms is None:
+            return float("-inf")
+        return self.mirror.good_until(max_staleness=self._bound(terms[1], client_id))
+
     def is_ready(self) -> bool:
         """Whether there is nothing more to wait for: keys, and status where there is any."""
         if not self.keys.is_fresh():

@@ -10,6 +10,7 @@ from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError
 from counterfoil.integrations.asgi_checking import EngineCheck, VerifierCheck
 from counterfoil.integrations.asgi_exchange import Exchange
+from counterfoil.integrations.asgi_live import LiveConnection
 from counterfoil.integrations.issuer import Receive, Scope, Send
 from counterfoil.verifier import Verifier
 
@@ -33,6 +34,10 @@ class AuthMiddleware:
     and varies by both carriers. Cookie clients are kept signed
     in: where a credential has expired, or its claims are stale, and the refresh cookie is there,
     this request is served with a new one and its answer sets both cookies.
+
+    A WebSocket whose session was read is closed when its credential is revoked, expires or can no
+    longer be known, and an answer of type text/event-stream ends then; the application finds itself
+    disconnected.
 
     One may lie within another: each is read by what it wraps, and what the outer one renewed counts
     for an inner one of the same engine.
@@ -83,11 +88,20 @@ class AuthMiddleware:
         exchange = Exchange(send)
         await self._checking.look(scope, exchange, around)
         scope[KEY] = (exchange, self._checking)
+        live: LiveConnection | None = None
+        if exchange.verified is not None:
+            live = LiveConnection(self._checking.holding, scope, receive, send)
+            exchange.outlives(live)
+            receive = live.receive
         try:
             await self._app(scope, receive, exchange.send)
         except Exception as error:
-            if not await exchange.take(error, scope):
+            is_ended = live is not None and live.has_caused(error)
+            if not is_ended and not await exchange.take(error, scope):
                 raise
+        finally:
+            if live is not None:
+                await live.leave()
 
 
 def current_session(scope: Mapping[str, Any]) -> Verified:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from counterfoil.carriers.headers import Headers
     from counterfoil.credential import Verified
     from counterfoil.engine import Counterfoil
+    from counterfoil.holding import Holding
     from counterfoil.integrations.asgi_exchange import Exchange
     from counterfoil.integrations.issuer import Scope
     from counterfoil.outcome import Opened
@@ -45,6 +46,10 @@ class EngineCheck:
     carriers: ClientCarriers
     audience: str | None
     client_id: str | None
+
+    @property
+    def holding(self) -> Holding:
+        return self.auth.holding
 
     async def look(self, scope: Scope, exchange: Exchange, around: Around | None) -> None:
         """Finds the request's one credential and checks it. around: of a middleware that lies
@@ -129,6 +134,10 @@ class VerifierCheck:
     """Checks bearer headers with an issuer's public keys; cookies are not looked at."""
 
     verifier: Verifier
+
+    @property
+    def holding(self) -> Holding:
+        return self.verifier.holding
 
     async def look(self, scope: Scope, exchange: Exchange, _: Around | None) -> None:
         """Checks the request's bearer header. No I/O."""

@@ -7,13 +7,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from counterfoil.carriers.cookie import cookie_name
-from counterfoil.errors import CounterfoilError, CredentialMissing, Unavailable
+from counterfoil.errors import CounterfoilError, CredentialMissing
+from counterfoil.integrations.asgi_live import is_live
+from counterfoil.integrations.live import close_code
 from counterfoil.integrations.problem import problem, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, MutableMapping
 
     from counterfoil.credential import Presented, Verified
+    from counterfoil.integrations.asgi_live import LiveConnection
     from counterfoil.integrations.issuer import Scope, Send
     from counterfoil.outcome import Opened
 
@@ -31,21 +34,20 @@ _OURS: Final = HTTPStatus.INTERNAL_SERVER_ERROR  # a fault on this side, for the
 _VARY: Final = (b"Cookie", b"Authorization")
 _BELIEVED_BEFORE: Final = (b"surrogate-control", b"x-accel-expires")  # Fastly's, nginx's
 _OWN_COOKIES: Final = cookie_name("").encode()
-_POLICY_VIOLATION: Final = 1008  # RFC 6455 §7.4.1
-_TRY_AGAIN_LATER: Final = 1013  # the registry of RFC 6455 §11.7
 
 
 class Exchange:
     """What a request presented and what its check said, until its answer has begun.
 
     presented: the credential as it stands now, which is the new one once it was renewed; opened:
-    that renewal. cookies: what the answer has to set. It refers to no scope, so that no request
-    waits for the garbage collector.
+    that renewal. cookies: what the answer has to set. was_read: whether what is above has asked for
+    the session or its credential. It refers to no scope, so that no request waits for the garbage
+    collector.
     """
 
     __slots__ = (
+        "_live",
         "_send",
-        "_was_read",
         "cookies",
         "is_bearer",
         "opened",
@@ -53,11 +55,12 @@ class Exchange:
         "refusal",
         "stage",
         "verified",
+        "was_read",
     )
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._was_read = False
+        self._live: LiveConnection | None = None
         self.cookies: HeaderList = []
         self.is_bearer = False
         self.opened: Opened | None = None
@@ -65,21 +68,35 @@ class Exchange:
         self.refusal: CounterfoilError | None = None
         self.stage: Stage = "waiting"
         self.verified: Verified | None = None
+        self.was_read = False
 
     def refuse(self, why: CounterfoilError) -> None:
         """Keeps a refusal for whoever reads it; its frames, which lead back here, are let go."""
         self.refusal = why.with_traceback(None)
 
+    def outlives(self, live: LiveConnection) -> None:
+        """What lies below from the moment at which the answer turns out to be a live connection."""
+        self._live = live
+
+    def end(self, why: CounterfoilError) -> bool:
+        """What was verified holds no longer; who reads from now on is told. Returns whether the
+        connection depends on it: whether anybody has read it, that is."""
+        self.verified = None
+        self.refuse(why)
+        if self.was_read:
+            self.stage = "over"
+        return self.was_read
+
     def current(self) -> Verified:
         """Raises what the check raised, and `CredentialMissing` when nothing was presented."""
-        self._was_read = True
+        self.was_read = True
         if self.verified is not None:
             return self.verified
         raise self.refusal or CredentialMissing()
 
     def optional(self) -> Verified | None:
         """None when nothing was presented, or a cookie was refused with 401; else as `current`."""
-        self._was_read = True
+        self.was_read = True
         if self.refusal is None:
             return self.verified
         if not self.is_bearer and status_of(self.refusal) == HTTPStatus.UNAUTHORIZED:
@@ -88,7 +105,7 @@ class Exchange:
 
     def credential(self) -> Presented | None:
         """What was presented, as it stands now."""
-        self._was_read = True
+        self.was_read = True
         return self.presented
 
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
@@ -100,13 +117,23 @@ class Exchange:
             return self._answer(DENIAL, HTTPStatus.FORBIDDEN, [])
         self.stage = _STAGE_AFTER[kind]
         headers = [(name, value) for name, value in message.get("headers", ())]
-        if self._was_read or self.cookies or any(map(_hands_out, headers)):
+        if self.was_read or self.cookies or any(map(_hands_out, headers)):
             if kind != "websocket.accept":
                 headers = unshared(headers)
             headers = with_cookies(headers, self.cookies)
         if headers and kind != "websocket.close":
             message = {**message, "headers": headers}
+        live, verified = self._live, self.verified
+        if live is not None and verified is not None and is_live(message, headers):
+            return self._open(live, verified, message)
         return self._send(message)
+
+    async def _open(
+        self, live: LiveConnection, verified: Verified, message: MutableMapping[str, Any]
+    ) -> None:
+        self._live, self._send = None, live.send
+        await self._send(message)
+        live.begin(verified, self.end)
 
     async def take(self, error: Exception, scope: Scope) -> bool:
         """Answers an error of the application above; False when it is not ours to answer.
@@ -128,8 +155,7 @@ class Exchange:
             return False
         kind = _kind(scope)
         if self.stage == "accepted" or not can_answer(scope):
-            again = isinstance(error, Unavailable)
-            code = _TRY_AGAIN_LATER if again else _POLICY_VIOLATION
+            code = close_code(error)
             await self.send({"type": "websocket.close", "code": code, "reason": error.code})
             return True
         told = problem(error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from counterfoil.client import Algorithm, CarrierName, Client
-from counterfoil.credential import Facts
+from counterfoil.credential import Facts, OnToken
 from counterfoil.lifetime import Lifetime, remaining
 from counterfoil.token import StatusReference, TokenClaims
 from counterfoil.token import issue as sign
@@ -79,8 +79,9 @@ def issue(
     return sign(claims, key=key, typ=client.typ)
 
 
-def facts(token: AccessToken, strategy: StrategyName) -> Facts:
-    """What a token says whose signature, issuer, audience and time have been checked."""
+def facts(token: AccessToken, strategy: StrategyName, entry: tuple[str, int] | None) -> Facts:
+    """What a token says whose signature, issuer, audience and time have been checked. entry: where
+    its status stands, if it has one."""
     return Facts(
         subject=token.sub,
         session_id=token.sid,
@@ -89,4 +90,5 @@ def facts(token: AccessToken, strategy: StrategyName) -> Facts:
         claims=token.claims,
         expires_at=token.exp,
         auth_time=token.auth_time,
+        rests_on=(OnToken(token.kid, entry),),
     )

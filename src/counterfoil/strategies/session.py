@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from counterfoil.client import CarrierName, Client
-from counterfoil.credential import Credential, Facts
+from counterfoil.credential import Credential, Facts, OnRecord
 from counterfoil.errors import SubjectSuspended
 from counterfoil.lifetime import NOTHING, Lifetime
 
@@ -68,4 +68,5 @@ def facts(found: Found, claims: Claims) -> Facts:
         expires_at=session.expires_at,
         auth_time=session.auth_time,
         refresh_due=session.claims_version < subject.claims_version,
+        rests_on=(OnRecord(subject.claims_version, session.auth_time),),
     )
