@@ -44,7 +44,8 @@ _SECONDS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?\Z")
 _MEMBERS: Final = frozenset({"nonce", "epoch", "number", "seal", "terms", "wait", "verifier"})
 _LARGEST_LIST: Final = 2**26
 _LONGEST_CLIENT_ID: Final = 64
-_LAST_SECOND: Final = 253_402_300_799
+_LAST_SECOND: Final = 253_370_764_799  # of 9998, so that a span can be added to any moment
+_SPAN: Final = (1, 60)  # seconds that max_staleness may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def seal(position: Position, *, secrets: HandleSecrets) -> str:
 
 def is_sealed(position: Position, given: str, *, secrets: HandleSecrets) -> bool:
     version = given.partition("-")[0]
-    if not version.isdecimal() or int(version) not in secrets.versions:
+    if not given.isascii() or not version.isdecimal() or int(version) not in secrets.versions:
         return False
     return hmac.compare_digest(given, _seal(position, secrets, int(version)))
 
@@ -215,7 +216,7 @@ def read_answer(
     members = parse_object(signed.payload, limit=LIMIT)
     if members.get("iss") != issuer:
         raise Malformed("This answer is of another issuer.")
-    if not hmac.compare_digest(str(members.get("nonce")), question.nonce):
+    if members.get("nonce") != question.nonce:
         raise Malformed("This answer belongs to another question.")
     digest = _word(members.get("digest"))
     terms = _read_terms(members, digest, held)
@@ -338,6 +339,7 @@ def _whole(value: object, most: int = 2**62) -> int:
 
 
 def _span(value: object) -> timedelta:
-    if type(value) not in {int, float} or not 0 < value <= 60:  # type: ignore[operator]  # noqa: PLR2004 - DESIGN: 1 to 60 s
+    least, most = _SPAN
+    if type(value) not in {int, float} or not least <= value <= most:  # type: ignore[operator]
         raise Malformed("A span in this answer is not as this feed writes it.")
     return timedelta(seconds=value)  # type: ignore[arg-type]
