@@ -66,10 +66,17 @@ def by_hybrid(cast: Cast) -> Measured:
         " names one bit in a list that whoever checks holds in memory. A revocation turns it over:"
         " at once where it is asked for, within L wherever else the list is held.",
     )
-    signed_in = _sign_in(cast, "api")
-    _decoded(cast, signed_in.token)
-    _refused_elsewhere(cast, signed_in.token)
-    return _until_refused(cast, "hybrid", "api", signed_in, "session_revoked")
+    with Verifier(issuer=cast.server.issuer, audience="api") as verifier:
+        signed_in = _sign_in(cast, "api")
+        _decoded(cast, signed_in.token)
+        _accepted_elsewhere(
+            cast,
+            verifier,
+            signed_in.token,
+            "it has the keys and a copy of the bits, and asks nobody",
+        )
+        elsewhere = {ELSEWHERE: lambda: _tried(verifier, signed_in.token)}
+        return _until_refused(cast, "hybrid", "api", signed_in, "session_revoked", **elsewhere)
 
 
 def by_jwt(cast: Cast) -> Measured:
@@ -82,11 +89,8 @@ def by_jwt(cast: Cast) -> Measured:
     with Verifier(issuer=cast.server.issuer, audience=BRIEF) as verifier:
         signed_in = _sign_in(cast, BRIEF)
         _decoded(cast, signed_in.token)
-        if code := _tried(verifier, signed_in.token).code:
-            raise NotAsSaid(f"A Verifier that knows the issuer's URL refused with {code}.")
-        stage.step(
-            "elsewhere",
-            "accepted by a Verifier in another service: it has the issuer's keys, and asks nobody",
+        _accepted_elsewhere(
+            cast, verifier, signed_in.token, "it has the issuer's keys, and asks nobody"
         )
         elsewhere = {ELSEWHERE: lambda: _tried(verifier, signed_in.token)}
         return _until_refused(cast, "jwt", BRIEF, signed_in, "credential_expired", **elsewhere)
@@ -111,17 +115,10 @@ def _text_of(segment: str) -> str:
     return json.dumps(parse_object(data, error=CredentialMalformed), separators=(", ", ": "))
 
 
-def _refused_elsewhere(cast: Cast, token: str) -> None:
-    """Another service cannot know the bit in this release, and says so rather than guess."""
-    with Verifier(issuer=cast.server.issuer, audience="api") as verifier:
-        tried = _tried(verifier, token)
-    if tried.code != "status_stale":
-        raise NotAsSaid(f"A Verifier without the status said {tried.code or 'yes'}.")
-    cast.stage.step(
-        "elsewhere",
-        f"503 {tried.code} from a Verifier in another service: in this release the bit does not"
-        " travel there, and what cannot be known is not accepted",
-    )
+def _accepted_elsewhere(cast: Cast, verifier: Verifier, token: str, why: str) -> None:
+    if code := _tried(verifier, token).code:
+        raise NotAsSaid(f"A Verifier that knows the issuer's URL refused with {code}.")
+    cast.stage.step("elsewhere", f"accepted by a Verifier in another service: {why}")
 
 
 def _until_refused(
