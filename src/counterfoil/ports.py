@@ -84,6 +84,17 @@ class Store(Protocol):
     def default_keys(self) -> Keys:
         """The keys kept beside this store."""
 
+    def hint(self) -> object:
+        """Another value whenever something may have been committed since, by whatever process: then
+        it is worth a read. No knowledge: where it stays the same, a read may bring news all the
+        same, a moment later. A plain call that never waits for a writer, cheap enough to be made
+        hundreds of times a second. Raises `StoreUnavailable`."""
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        """Waits, in a thread of its own, until the hint may be another, or for so long. True when
+        something has stirred: the hint moves then or a moment later. It may return at any time
+        before, and does where it cannot be told. Raises nothing."""
+
     async def look_up(self, session_id: str) -> Found | None:
         """Read after the call began, from the primary. An id of any text is allowed."""
 

@@ -17,6 +17,8 @@ from counterfoil import MemoryStore
 from counterfoil.errors import SessionRevoked, StatusStale, StoreUnavailable
 from counterfoil.feeds import local
 from counterfoil.feeds.local import LocalFeed
+from counterfoil.ports import Commit
+from counterfoil.status_change import StatusChange
 from counterfoil.status_mirror import StatusMirror
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.clock import FrozenClock
@@ -51,8 +53,13 @@ def store() -> Trouble:
 
 
 @pytest.fixture
-def feed(store: Trouble) -> Iterator[LocalFeed]:
-    feed = LocalFeed(store, StatusMirror(), FrozenClock(now=START))
+def clock() -> FrozenClock:
+    return FrozenClock(now=START)
+
+
+@pytest.fixture
+def feed(store: Trouble, clock: FrozenClock) -> Iterator[LocalFeed]:
+    feed = LocalFeed(store, StatusMirror(), clock)
     yield feed
     feed.stop()
 
@@ -140,8 +147,90 @@ def test_it_works_again_after_a_fork(store: Trouble, feed: LocalFeed) -> None:
     assert status == 0
 
 
+def test_an_idle_store_is_read_five_times_a_second(store: Trouble, feed: LocalFeed) -> None:
+    """However often it is looked whether there is anything to read."""
+    feed.ensure()
+    time.sleep(local.LIVELY)
+    reads = store.reads
+    time.sleep(1)
+    assert 3 <= store.reads - reads <= 6
+
+
+@pytest.fixture
+def resting(feed: LocalFeed) -> LocalFeed:
+    """A feed that reads nothing without being told to."""
+    feed.rest = 3600
+    feed.ensure()
+    return feed
+
+
+@pytest.mark.parametrize("idle", [0, 1.2 * local.LIVELY], ids=["lively", "idle"])
+async def test_a_hint_leads_to_a_read_at_once(
+    store: Trouble, resting: LocalFeed, idle: float
+) -> None:
+    """Also where nothing had happened for so long that the thread slept."""
+    time.sleep(idle)  # noqa: ASYNC251 - what it waits for is a thread
+    seen: list[FeedRead] = []
+    resting.listen(lambda read, _: seen.append(read))
+    await store.commit(Commit(changes=(StatusChange("list", 1, 1),)))
+    assert eventually(lambda: seen and seen[-1].position.number == 1)
+
+
+async def test_what_is_committed_during_a_read_is_read_next(
+    store: Trouble, resting: LocalFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint is older than the read that it leads to, or this would wait for the next one."""
+    commit = store.commit
+
+    async def slow(after: Position | None, *, now: datetime) -> FeedRead:
+        read = await MemoryStore.feed(store, after, now=now)
+        if read.position.number < 5:
+            await commit(Commit(changes=(StatusChange("list", 1, 1),)))
+        return read
+
+    monkeypatch.setattr(Trouble, "feed", lambda _, after, *, now: slow(after, now=now))
+    seen: list[int] = []
+    resting.listen(lambda read, _: seen.append(read.position.number))
+    await commit(Commit(changes=(StatusChange("list", 1, 1),)))
+    assert eventually(lambda: 5 in seen)
+
+
+def test_it_reads_by_the_time_that_somebody_asked_for(
+    store: Trouble, resting: LocalFeed, clock: FrozenClock
+) -> None:
+    """Though nothing has happened; once, and not before."""
+    reads = store.reads
+    resting.read_by(clock.uptime() + 1)
+    time.sleep(5 * local.EVERY)
+    assert store.reads == reads
+    clock.advance(SECOND)
+    assert eventually(lambda: store.reads > reads)
+    time.sleep(5 * local.EVERY)
+    assert store.reads == reads + 1
+
+
+def test_a_store_that_cannot_hint_is_read(
+    store: Trouble, resting: LocalFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The read says why, or is good: then no time is lost."""
+    caplog.set_level(logging.WARNING, logger="counterfoil.feed")
+
+    def cannot(_: Trouble) -> int:
+        raise StoreUnavailable("no hint")
+
+    reads = store.reads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trouble, "hint", cannot)
+        assert eventually(lambda: store.reads > reads + 2)
+        assert caplog.records == []
+        store.trouble = StoreUnavailable("no read")
+        assert eventually(lambda: "no read" in caplog.text)
+    store.trouble = None
+    assert eventually(lambda: resting._mirror.position is not None)  # noqa: SLF001 - nothing else shows
+
+
 async def test_what_another_process_revoked_arrives_by_itself() -> None:
-    """Within the timer's tick, without anybody asking."""
+    """A moment later, without anybody asking."""
     with scene(API) as one, scene(API, store=one.store, clock=one.clock) as two:
         opened = await one.open()
         await two.check(opened)

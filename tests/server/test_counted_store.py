@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What asks nothing of the database, and so is no call that is counted.
-NO_CALLS = {"blocking", "close", "default_keys", "suspends"}
+NO_CALLS = {"blocking", "close", "default_keys", "hint", "suspends", "wait"}
 
 
 class TestCountedStore(StoreContract):

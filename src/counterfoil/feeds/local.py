@@ -1,7 +1,9 @@
-"""The feed of the same database: one thread per process reads on, by timer.
+"""The feed of the same database: one thread per process looks whether there is something to read.
 
-Changes committed by this process are read on at once (`catch_up`); the timer brings what other
-processes committed, a command line beside a running server for example.
+Changes committed by this process are read on at once (`catch_up`). The thread brings what other
+processes committed, a command line beside a running server for example: it looks at the store's
+hint every EVERY seconds, or waits until somebody writes where the store can tell it so, and reads
+when the hint has moved, or after `rest` in any case.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 
     Listener = Callable[[FeedRead, float], None]
 
-EVERY: Final = 0.02
+# Measured on two cores of a virtual machine, where to wake up costs a thread 60 µs: 0.3 % of a core
+# where nothing is written, 1.9 % while something is, or where nobody tells. A look costs 10 µs.
+EVERY: Final = 0.005
 REST: Final = 0.2
+LIVELY: Final = 1.0  # seconds after a commit in which another one is likely
+PAUSE: Final = 0.05  # between two tries while the store is away
 LATE: Final = 0.5  # less than any max_staleness
 _log = logging.getLogger("counterfoil.feed")
 
@@ -41,6 +48,7 @@ class LocalFeed:
         self._clock = clock
         self._pid = 0
         self._tried_at = float("-inf")
+        self._read_at = float("-inf")  # the thread's own time, which passes whatever the clock says
         self._stop = threading.Event()
         self._reading = threading.Lock()
         self._listeners: list[Listener] = []
@@ -59,10 +67,11 @@ class LocalFeed:
         with self._reading:
             if self._pid == os.getpid():
                 return
-            self._stop = threading.Event()
+            hint = self._hint()
             self._read_on()
+            self._stop = threading.Event()
             thread = threading.Thread(
-                target=self._follow, args=(self._stop,), name="counterfoil-feed", daemon=True
+                target=self._follow, args=(self._stop, hint), name="counterfoil-feed", daemon=True
             )
             thread.start()
             self._pid = os.getpid()
@@ -115,24 +124,52 @@ class LocalFeed:
         self._reading = threading.Lock()
         self._mirror.forked()
 
-    def _follow(self, stop: threading.Event) -> None:
+    def _follow(self, stop: threading.Event, seen: object) -> None:
         failing = False
-        while not stop.wait(EVERY):
+        stirred_at = time.monotonic()
+        while not stop.is_set():
             try:
-                self.catch_up()
-                failing = False
+                # Taken before the read: what is committed while it reads moves the next one.
+                hint = self._hint()
+                stirs = hint is None or hint != seen
+                if stirs or failing or self._is_due():
+                    self.catch_up()
+                seen, failing = hint, False
+                if stirs:
+                    stirred_at = time.monotonic()
+                if time.monotonic() - stirred_at < LIVELY:
+                    stop.wait(EVERY)
+                elif self._store.wait(seen, self._left()):
+                    stirred_at = time.monotonic()
             except Exception as why:  # noqa: BLE001 - a dead thread would refuse everybody for ever
                 # The mirror's age says the rest: checks refuse once it passes max_staleness.
                 if not failing and not stop.is_set():
                     unforeseen = None if isinstance(why, Unavailable) else why
                     _log.warning("the store cannot be read: %s", why, exc_info=unforeseen)
                 failing = True
+                stop.wait(PAUSE)
+
+    def _hint(self) -> object:
+        """What the store hints; None where it cannot, which a read will say better."""
+        try:
+            return self._store.hint()
+        except Unavailable:
+            return None
+
+    def _is_due(self) -> bool:
+        """Whether to read though nothing is said to have happened."""
+        return self._left() <= 0 or self._clock.uptime() >= self._read_by
+
+    def _left(self) -> float:
+        """Seconds that the thread may rest."""
+        return self._read_at + self.rest - time.monotonic()
 
     def _is_late(self) -> bool:
         return self._clock.uptime() - self._tried_at > LATE
 
     def _read_on(self) -> None:
         began, at = self._clock.uptime(), self._clock.now()
+        self._read_at, self._read_by = time.monotonic(), float("inf")
         try:
             read = drive(self._store.feed(self._mirror.position, now=at))
             try:

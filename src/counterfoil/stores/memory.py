@@ -45,8 +45,13 @@ class MemoryStore:
     _changes: dict[int, StatusChange] = field(default_factory=dict, repr=False)
     _trail: list[Event] = field(default_factory=list, repr=False)
     _lists: dict[str, _Given] = field(default_factory=dict, repr=False)
+    _written: int = 0
     _keys: MemoryKeys | None = field(default=None, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _stirred: threading.Condition = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._stirred = threading.Condition(self._lock)
 
     def blocking(self) -> MemoryStore:
         return self
@@ -56,6 +61,13 @@ class MemoryStore:
             if self._keys is None:
                 self._keys = MemoryKeys()
             return self._keys
+
+    def hint(self) -> int:
+        return self._written
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        with self._lock:
+            return self._stirred.wait_for(lambda: self._written != hint, seconds)
 
     async def look_up(self, session_id: str) -> Found | None:
         with self._lock:
@@ -99,6 +111,7 @@ class MemoryStore:
             self._changes.update(enumerate(commit.changes, start=self._number + 1))
             self._number += len(commit.changes)
             self._trail.extend(commit.events)
+            self._stir()
             return True
 
     async def touch(self, session_id: str, at: datetime) -> None:
@@ -107,10 +120,12 @@ class MemoryStore:
             if session is not None and session.ended_at is None:
                 seen = latest(session.last_seen_at, at)
                 self._sessions[session_id] = replace(session, last_seen_at=seen)
+                self._stir()
 
     async def note(self, event: Event) -> None:
         with self._lock:
             self._trail.append(event)
+            self._stir()
 
     async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:
         with self._lock:
@@ -121,6 +136,7 @@ class MemoryStore:
             given = self._lists[plan.chosen.id]
             start = given.next
             given.next = min(start + count, given.list.size)
+            self._stir()
             return Block(given.list, start, given.next)
 
     async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
@@ -161,10 +177,16 @@ class MemoryStore:
             for number, change in list(self._changes.items()):
                 if change.list_id not in self._lists:
                     del self._changes[number]
+            self._stir()
             return len(over[:limit])
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    def _stir(self) -> None:
+        """Under the lock."""
+        self._written += 1
+        self._stirred.notify_all()
 
     def _subject(self, subject: str) -> SubjectState:
         return self._subjects.get(subject, SubjectState(subject=subject))

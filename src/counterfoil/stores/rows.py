@@ -47,6 +47,12 @@ class Rows(Reading, Protocol):
     def suspends(self) -> bool:
         """Whether a call may really wait; one that never does can be driven without a loop."""
 
+    def hint(self) -> object:
+        """Another value whenever something may have been committed since, as `Store.hint`."""
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        """Until the hint may be another, as `Store.wait`."""
+
     async def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
         """What `body` makes of several reads that see one moment."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
+from counterfoil.stores.folder_watch import FolderWatch
 from counterfoil.stores.sqlite_writer import SqliteTransaction, Writer, is_busy, is_unavailable
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Database:
         self.path = path
         self.closed = False
         self._logged = float("-inf")
+        self._hinters = 0
         self._begin_anew()
         _create(path)
         self._prepare()
@@ -104,6 +106,27 @@ class Database:
                     connection.execute("ROLLBACK")
             except sqlite3.DatabaseError as why:
                 raise self._failed(reader, why) from why
+
+    def hint(self) -> tuple[int, int]:
+        """What SQLite counts on one connection as others commit, and which connection it was: what
+        two of them counted is no comparison. It takes the lock of a read for a moment (6 µs)."""
+        hinter = self._hinter
+        with hinter.lock:
+            try:
+                if hinter.connection is None:
+                    self._hinters += 1
+                connection = hinter.connection or self._open(hinter)
+                [(version,)] = connection.execute("PRAGMA data_version")
+            except sqlite3.DatabaseError as why:
+                raise self._failed(hinter, why) from why
+        return self._hinters, version
+
+    def wait(self, seconds: float) -> bool:
+        """Until somebody writes to the database's log, or for so long."""
+        watch: FolderWatch | None = getattr(self._own, "watch", None)
+        if watch is None:
+            watch = self._own.watch = FolderWatch(self.path.parent)
+        return watch.wait(seconds)
 
     def connect(self, *, durable: bool = True) -> sqlite3.Connection:
         """A connection for the writer; what it commits is durable, or safe but perhaps late."""
@@ -144,6 +167,8 @@ class Database:
         self._own = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._opening = threading.Lock()
+        self._hinter = _Reader()
+        self._readers.add(self._hinter)
 
     def _reader(self) -> _Reader:
         try:

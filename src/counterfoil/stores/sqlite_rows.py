@@ -25,6 +25,13 @@ class BlockingSqliteRows:
     def __init__(self, database: Database) -> None:
         self.database = database
 
+    def hint(self) -> object:
+        return self.database.hint()
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        del hint  # what was written since the last wait has not been forgotten
+        return self.database.wait(seconds)
+
     async def one(self, sql: str, values: Values = ()) -> Row | None:
         return self.database.one(sql, values)
 

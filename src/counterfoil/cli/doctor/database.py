@@ -31,6 +31,13 @@ class ReadOnlyRows(SqliteReading):
 
     suspends = False
 
+    def hint(self) -> object:
+        return None
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        del hint, seconds
+        return False
+
     async def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
         return await body(self)
 

@@ -40,6 +40,12 @@ class CountedStore:
     def default_keys(self) -> Keys:
         return self._store.default_keys()
 
+    def hint(self) -> object:
+        return self._store.hint()
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        return self._store.wait(hint, seconds)
+
     async def look_up(self, session_id: str) -> Found | None:
         return await self._counted("look_up", self._store.look_up(session_id))
 

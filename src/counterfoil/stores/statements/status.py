@@ -58,7 +58,7 @@ class Feed:
         self._directory = Directory("", -1, ())
 
     async def read(self, after: Position | None, *, now: datetime) -> FeedRead:
-        """With nothing new it is one statement on one row: somebody asks every 20 ms."""
+        """With nothing new it is one statement on one row: somebody asks all the time."""
         directory = self._directory
         if after is not None:
             row = await self._rows.one(_STANDING)
@@ -69,6 +69,12 @@ class Feed:
             lambda reading: _read_feed(reading, after, now)
         )
         return read
+
+
+async def position_of(reading: Reading) -> Position:
+    """How far the feed goes."""
+    [(epoch, number, _)] = await reading.all(_STANDING)
+    return Position(epoch, number)
 
 
 async def reserve(

@@ -30,6 +30,12 @@ class RowsStore:
     def suspends(self) -> bool:
         return self.rows.suspends
 
+    def hint(self) -> object:
+        return self.rows.hint()
+
+    def wait(self, hint: object, seconds: float) -> bool:
+        return self.rows.wait(hint, seconds)
+
     async def look_up(self, session_id: str) -> Found | None:
         return await sessions.look_up(self.rows, session_id)
 

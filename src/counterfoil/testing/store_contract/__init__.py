@@ -21,6 +21,7 @@ import pytest
 
 from counterfoil.testing.store_contract.committing import Committing
 from counterfoil.testing.store_contract.engine_racing import EngineRaces
+from counterfoil.testing.store_contract.hinting import Hinting
 from counterfoil.testing.store_contract.listing import Listing
 from counterfoil.testing.store_contract.racing import Racing
 from counterfoil.testing.store_contract.reading import Reading
@@ -35,7 +36,16 @@ __all__ = ["EngineRaces", "StoreContract"]
 
 @pytest.mark.anyio
 class StoreContract(
-    Reading, Listing, Committing, Trailing, Reserving, Feeding, Sweeping, Racing, EngineRaces
+    Reading,
+    Listing,
+    Committing,
+    Trailing,
+    Hinting,
+    Reserving,
+    Feeding,
+    Sweeping,
+    Racing,
+    EngineRaces,
 ):
     """The suite. A subclass has the fixture `store`."""
 
