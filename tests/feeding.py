@@ -133,10 +133,14 @@ def list_token(
     token = status_token.issue(
         URI, bits or bits_of((7, 1)), at(5), issuer=ISSUER, key=STATUS_KEY, now=NOW
     )
-    members = json.loads(
-        jws.parse(token, limit=status_token.LIMIT).verify(STATUS_KEY.public().material)
-    )
-    return signed(json.dumps(changed(members, changes)).encode(), key=key, typ=typ)
+    return signed(json.dumps(changed(members_of(token), changes)).encode(), key=key, typ=typ)
+
+
+def members_of(token: str) -> dict[str, Any]:
+    """What a list or an answer says that the status key has signed."""
+    compact = jws.parse(token, limit=status_token.LIMIT)
+    found: dict[str, Any] = json.loads(compact.verify(STATUS_KEY.public().material))
+    return found
 
 
 def read_list(token: str, *, uri: str = URI, size: int = 1000) -> ListToken:
