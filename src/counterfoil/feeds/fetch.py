@@ -113,7 +113,8 @@ class Line:
             self._sock = None
 
     def _begin(self) -> None:
-        self._is_used = self._sock is not None
+        # What can be read before anything was asked is an end, or answers nothing of ours.
+        self._is_used = self._sock is not None and not _is_readable(self._sock)
         if self._is_used:
             with suppress(OSError):
                 self._put()
@@ -217,6 +218,14 @@ def _acknowledge_at_once(sock: socket) -> None:
 
     if (quick := getattr(socket, "TCP_QUICKACK", None)) is not None:
         sock.setsockopt(socket.IPPROTO_TCP, quick, 1)
+
+
+def _is_readable(sock: socket) -> bool:
+    import select
+
+    asked = select.poll()
+    asked.register(sock, select.POLLIN)
+    return bool(asked.poll(0))
 
 
 def _is_loopback(address: str) -> bool:

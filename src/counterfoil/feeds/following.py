@@ -172,6 +172,11 @@ class Following:
 
     # What the carrier does.
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing came of the last request that ended."""
+        return self._failures > 0
+
     def due_in(self) -> float:
         """Seconds until the next request about status."""
         return self._due - self.clock.uptime()

@@ -136,6 +136,10 @@ class Carrier:
             self.following.failed(asked, why)
         else:
             self.following.took(asked, answer.status, answer.body)
+            if self.following.is_failing:
+                # Somebody on the way may have said something twice, and what comes next on this
+                # line would be taken for the answer to the next question, for ever.
+                line.close()
         self.tell()
 
     def tell(self) -> None:
