@@ -57,6 +57,7 @@ class Ending:
                 sessions=(after,),
                 subjects=(subject,),
                 changes=tuple(changes_between(found, (after, subject), now=now)),
+                moves_feed=True,
                 events=(of_session(kind, after, now, {"because": because, **(detail or {})}),),
             )
             if await self.parts.commit(commit):
@@ -89,7 +90,7 @@ class Ending:
             raise ClientUnknown
         for _ in range(ATTEMPTS):
             state = await store.client(client_id)
-            if await self.parts.commit(Commit(clients=(state.ended(),))):
+            if await self.parts.commit(Commit(clients=(state.ended(),), moves_feed=True)):
                 break
         else:
             raise Overloaded(retry_after=timedelta(seconds=1))
@@ -132,6 +133,7 @@ class Ending:
             commit = Commit(
                 subjects=(after,),
                 changes=changes_of_subject(kept, before, after, now=now),
+                moves_feed=True,
                 events=(Event(kind=kind, at=now, subject=subject),),
             )
             if await self.parts.commit(commit):
@@ -165,6 +167,7 @@ class Ending:
             sessions=tuple(after),
             subjects=tuple(moved.values()),
             changes=tuple(changes),
+            moves_feed=True,
             events=events,
         )
         return commit, after

@@ -97,7 +97,7 @@ class Opening:
             if (again := await self._again(stand, now)) is not None:
                 return again
             handle, furnished, event = await self._renewed(stand, now)
-            if await self._take(stand.client, stand.found, furnished, event, now):
+            if await self._take(stand.client, stand.found, furnished, event, now=now):
                 return self.parts.pen.write(furnished, stand.client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
@@ -125,7 +125,7 @@ class Opening:
             event = of_session(
                 "session_stepped_up", session, now, {"generation": handle.generation}
             )
-            if await self._take(client, found, furnished, event, now):
+            if await self._take(client, found, furnished, event, now=now, moves_feed=True):
                 return self.parts.pen.write(furnished, client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
@@ -177,7 +177,14 @@ class Opening:
         return await self.parts.pen.furnish(session.following(found.session), client, now=now)
 
     async def _take(
-        self, client: Client, found: Found, furnished: Furnished, event: Event, now: datetime
+        self,
+        client: Client,
+        found: Found,
+        furnished: Furnished,
+        event: Event,
+        *,
+        now: datetime,
+        moves_feed: bool = False,
     ) -> bool:
         """Commits a renewed session; False when somebody else was first."""
         after = found.subject.moved()
@@ -187,6 +194,7 @@ class Opening:
                 subjects=(after,),
                 unchanged=(await self.parts.store.client(client.client_id),),
                 changes=tuple(changes_between(found, (furnished.session, after), now=now)),
+                moves_feed=moves_feed,
                 events=(event,),
             )
         )

@@ -116,7 +116,7 @@ class Parts:
     async def commit(self, commit: Commit) -> bool:
         """Commits; what it changed is in this process's mirror before it is acknowledged."""
         done = await self.store.commit(commit)
-        if done and commit.changes and self.feed is not None:
+        if done and (commit.changes or commit.moves_feed) and self.feed is not None:
             # Durable all the same; a mirror that cannot read on refuses once it is too old.
             with suppress(Unavailable):
                 self.feed.catch_up()

@@ -40,7 +40,9 @@ class Commit:
     A record's `version` says both what is written and what is expected: version n replaces
     version n-1, and version 1 must be the first. `unchanged` is read, not written: it must still
     stand at its version. Changes are numbered in the order of commits, without gaps. What the
-    opening fixed (subject, client_id, created_at, absolute_end) is not written again.
+    opening fixed (subject, client_id, created_at, absolute_end) is not written again. `moves_feed`
+    says that it withdraws trust: without any change it takes one number all the same, so that a
+    store from which it is missing shows that by its number.
     """
 
     sessions: tuple[Session, ...] = ()
@@ -48,6 +50,7 @@ class Commit:
     clients: tuple[ClientState, ...] = ()
     unchanged: tuple[ClientState, ...] = ()
     changes: tuple[StatusChange, ...] = ()
+    moves_feed: bool = False
     events: tuple[Event, ...] = ()
 
 

@@ -112,6 +112,7 @@ class BothStores(RuleBasedStateMachine):
         changes=moving,
         life=spans,
         offs=st.tuples(off, off, off),
+        moves_feed=st.booleans(),
         written=st.lists(events, max_size=2),
     )
     def commit(  # noqa: PLR0917 - hypothesis names them
@@ -122,6 +123,7 @@ class BothStores(RuleBasedStateMachine):
         changes: dict[str, Any],
         life: timedelta,
         offs: tuple[int, int, int],
+        moves_feed: bool,  # noqa: FBT001 - hypothesis names them
         written: list[Event],
     ) -> None:
         found = drive(self.memory.look_up(session_id))
@@ -146,6 +148,7 @@ class BothStores(RuleBasedStateMachine):
                 subjects=(replace(state, version=state.version + 1 + offs[1]),),
                 unchanged=(replace(client, version=client.version + offs[2]),),
                 changes=tuple(StatusChange(names[twin], index, 1) for twin, index in entries),
+                moves_feed=moves_feed,
                 events=tuple(written),
             )
             for names in ({twin: twin for twin in self.twins}, self.twins)

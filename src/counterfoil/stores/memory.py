@@ -109,7 +109,7 @@ class MemoryStore:
             self._subjects.update((state.subject, state) for state in commit.subjects)
             self._clients.update((state.client_id, state) for state in commit.clients)
             self._changes.update(enumerate(commit.changes, start=self._number + 1))
-            self._number += len(commit.changes)
+            self._number += len(commit.changes) or commit.moves_feed
             self._trail.extend(commit.events)
             self._stir()
             return True

@@ -47,7 +47,8 @@ _FIRST_CLIENT: Final = (
 )
 _NEXT_CLIENT: Final = "UPDATE cf_clients SET version = ? WHERE client_id = ? AND version = ?"
 _CLIENT: Final = "SELECT version FROM cf_clients WHERE client_id = ?"
-_NUMBER: Final = "UPDATE cf_feed SET number = number + ? RETURNING number"
+_MOVE: Final = "UPDATE cf_feed SET number = number + ?"
+_NUMBER: Final = f"{_MOVE} RETURNING number"
 _CHANGE: Final = "INSERT INTO cf_changes (number, list_id, position, status) VALUES (?, ?, ?, ?)"
 
 
@@ -61,6 +62,8 @@ async def write(transaction: Transaction, commit: Commit) -> None:
         raise ExpectationFailed
     if commit.changes:
         await _number(transaction, commit.changes)
+    elif commit.moves_feed:
+        await transaction.run(_MOVE, (1,))
     await trail.append(transaction, commit.events)
 
 

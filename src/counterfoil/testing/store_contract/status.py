@@ -106,6 +106,33 @@ class Feeding:
         assert read.changes == tuple(changes)
         assert read.position.number == 4
 
+    async def test_a_commit_that_moves_the_feed_takes_one_number(self, store: Store) -> None:
+        """Where it carries no change; its changes have their own. Numbers stay in the order of
+        commits, and a reader finds nothing at a number without a change."""
+        list_id = (await an_index(store)).list_id
+        changes = [StatusChange(list_id, index, INVALID) for index in range(3)]
+        numbers = []
+        for commit in (
+            Commit(moves_feed=True),
+            Commit(),
+            Commit(changes=tuple(changes[:2]), moves_feed=True),
+            Commit(sessions=(a_session(),), moves_feed=True),
+            Commit(changes=(changes[2],)),
+        ):
+            assert await store.commit(commit)
+            numbers.append((await store.feed(None, now=NOW)).position.number)
+        assert numbers == [1, 1, 3, 4, 5]
+        epoch = (await store.feed(None, now=NOW)).position.epoch
+        for number, following in [(0, changes), (1, changes), (3, changes[2:]), (4, changes[2:])]:
+            read = await store.feed(Position(epoch, number), now=NOW)
+            assert read.changes == tuple(following)
+
+    async def test_a_commit_that_did_not_take_moves_nothing(self, store: Store) -> None:
+        """The number is that of what is durable, and of nothing else."""
+        await opened(store, a_session())
+        assert not await store.commit(Commit(sessions=(a_session(),), moves_feed=True))
+        assert (await store.feed(None, now=NOW)).position.number == 0
+
     async def test_reading_on_brings_only_what_came_after(self, store: Store) -> None:
         """From any earlier position, as often as it is asked for."""
         list_id = (await an_index(store)).list_id
