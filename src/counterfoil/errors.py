@@ -142,6 +142,13 @@ class SignInRefused(AuthError):
     next_step = "Check the identifier and the password."
 
 
+class ClientRefused(AuthError):
+    """A program did not prove that it is the client it says it is."""
+
+    code = "client_refused"
+    next_step = "Check the client_id and the secret: `counterfoil clients secret` makes a new one."
+
+
 # Known, but not allowed.
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from counterfoil import SqliteStore
 from counterfoil.drive import drive
-from counterfoil.errors import Malformed
+from counterfoil.errors import ClientRefused, Malformed
 from counterfoil.server.composition import TABLES
-from counterfoil.server.tables.client_secrets import ClientRefused, ClientSecrets
+from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.stores.migrations import migrate
 
 if TYPE_CHECKING:

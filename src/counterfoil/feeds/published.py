@@ -93,10 +93,17 @@ class Published:
     async def answer(self, question: Question, ready: Ready) -> str:
         """The signed answer. Raises `IssuerUnavailable` where the verifier has come further than
         this node's store, and `StoreUnavailable`."""
+        return self.signed(question, ready, await self.read_for(question, ready))
+
+    async def read_for(self, question: Question, ready: Ready) -> FeedRead:
+        """What the answer is to tell. Raises as `answer` does."""
         if self._lacks_lists:
             with suppress(Unavailable):
                 await self._announce()
-        read = ready.read or await self._own_read(question, ready.arrived)
+        return ready.read or await self._own_read(question, ready.arrived)
+
+    def signed(self, question: Question, ready: Ready, read: FeedRead) -> str:
+        """The signed answer that tells this."""
         payload = status_feed.completed(self._written(read), question, ready.terms)
         return status_feed.sign(payload, key=self.status_key())
 

@@ -13,11 +13,12 @@ from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations import answers
 from counterfoil.integrations.confirming import PATH, Confirming, confirmed, keeps_records
 from counterfoil.integrations.problem import status_of
-from counterfoil.integrations.status import AGGREGATION, StatusPages
+from counterfoil.integrations.status import AGGREGATION, StatusPages, Uncounted
 
 if TYPE_CHECKING:
     from counterfoil.feeds.published import Published
     from counterfoil.integrations.answers import Answer
+    from counterfoil.integrations.status import Register
     from counterfoil.ports import Keys
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -54,9 +55,17 @@ class IssuerApp:
     `/.well-known/oauth-authorization-server/auth`: mount the same application at `/.well-known`
     too. What was asked for never decides what is said: that is the issuer's configured URL.
     more: members of the metadata for what else the issuer answers, such as its endpoints.
+    register: keeps count of who polls the feed, and knows verifiers by name; without one nobody
+    has a name, for an engine knows no secrets of clients.
     """
 
-    def __init__(self, auth: Issuer, *, more: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        auth: Issuer,
+        *,
+        more: Mapping[str, Any] | None = None,
+        register: Register | None = None,
+    ) -> None:
         self._auth = auth
         self._more = dict(more or {})
         path = urlsplit(auth.issuer).path
@@ -69,7 +78,9 @@ class IssuerApp:
         }
         self._confirmations = (PATH, path + PATH) if keeps_records(auth) else ()
         published = auth.published
-        self._status = StatusPages(published, path) if published is not None else None
+        self._status: StatusPages | None = None
+        if published is not None:
+            self._status = StatusPages(published, path, register or Uncounted())
         if self._status is not None and isinstance(auth, Counterfoil):
             auth.acknowledge_after(self._status.told)
 

@@ -7,16 +7,18 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from counterfoil.carriers import bearer
-from counterfoil.errors import AuthError, CounterfoilError, Unavailable
+from counterfoil.errors import AuthError, ClientRefused, CounterfoilError, Unavailable
 from counterfoil.lifetime import seconds_up
 
+BASIC = 'Basic realm="counterfoil", charset="UTF-8"'  # the challenge where a client's secret counts
 _DEFAULT_WAIT = timedelta(seconds=1)
 
 _CODES_OF_STATUS = {
     400: "malformed client_unknown",
     401: "credential_missing credential_malformed signature_mismatch key_unknown"
     " credential_expired wrong_issuer wrong_audience session_unknown session_revoked"
-    " session_expired claims_stale refresh_unknown refresh_reused sign_in_refused",
+    " session_expired claims_stale refresh_unknown refresh_reused sign_in_refused"
+    " client_refused",
     403: "forbidden cross_site registration_closed step_up_required subject_suspended",
     404: "not_found",
     409: "identifier_taken not_revocable key_too_new",
@@ -74,7 +76,9 @@ def problem(error: CounterfoilError) -> Problem:
     if status in {429, 503}:
         body["retry_after"] = _whole_seconds(getattr(error, "retry_after", None))
         headers.append((b"retry-after", b"%d" % body["retry_after"]))
-    if status == HTTPStatus.UNAUTHORIZED and isinstance(error, AuthError):
+    if isinstance(error, ClientRefused):
+        headers.append((b"www-authenticate", BASIC.encode()))
+    elif status == HTTPStatus.UNAUTHORIZED and isinstance(error, AuthError):
         headers.append(bearer.challenge(error))
     return Problem(status, headers, body)
 

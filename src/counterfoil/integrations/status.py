@@ -6,13 +6,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
-from counterfoil.errors import Malformed, StoreUnavailable, Unavailable
+from counterfoil.errors import CounterfoilError, Malformed, StoreUnavailable, Unavailable
 from counterfoil.integrations.answers import Answer, document, published, refusal
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question
@@ -20,10 +20,12 @@ from counterfoil.status_token import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from counterfoil.feeds.published import Published
     from counterfoil.feeds.pump import Ready
     from counterfoil.integrations.issuer import Scope
+    from counterfoil.status_change import FeedRead
 
 FEED: Final = "/status/feed"
 AGGREGATION: Final = "/status/lists"
@@ -35,12 +37,44 @@ _SOON: Final = timedelta(seconds=1)
 _AGGREGATION_AGE: Final = 60
 _LONGEST_QUERY: Final = 512
 
+AnswerKind: TypeAlias = Literal["news", "nothing", "lists", "refused"]
+
+
+class Register(Protocol):
+    """Knows which verifiers have a name, and keeps count of all that poll the feed."""
+
+    async def authenticate(self, scope: Scope) -> str | None:
+        """The client as which this poll authenticates; None where it does not try to. Raises
+        `ClientRefused` for a secret that is not the client's; then the poll is not answered."""
+
+    def polling(self, name: str | None, question: Question) -> AbstractContextManager[object]:
+        """Notes a poll, which lasts as long as the context."""
+
+    def answered(self, kind: AnswerKind) -> None:
+        """Counts an answer: with news, with nothing new, one that says to begin with the lists, or
+        a refusal."""
+
+
+class Uncounted:
+    """The register of who keeps none: everybody is welcome, and nobody has a name."""
+
+    async def authenticate(self, _: Scope) -> str | None:
+        return None
+
+    def polling(self, name: str | None, question: Question) -> AbstractContextManager[object]:
+        del name, question
+        return nullcontext()
+
+    def answered(self, kind: AnswerKind) -> None:
+        pass
+
 
 class StatusPages:
     """The status of one issuer's node. path: of the issuer's URL."""
 
-    def __init__(self, source: Published, path: str) -> None:
+    def __init__(self, source: Published, path: str, register: Register) -> None:
         self._source = source
+        self._register = register
         self._prefixes = {"", path}
         source.prepare()
 
@@ -89,7 +123,26 @@ class StatusPages:
             self._source.pump.unsettle(settling)
 
     async def _feed(self, scope: Scope) -> Answer:
-        question = Question.read(_query(scope))
+        try:
+            name = await self._register.authenticate(scope)
+            question = Question.read(_query(scope))
+            with self._register.polling(name, question):
+                ready = await self._ready(question)
+                read = await self._source.read_for(question, ready)
+        except CounterfoilError:
+            self._register.answered("refused")
+            raise
+        token = self._source.signed(question, ready, read)
+        self._register.answered(_kind(question, read, ready.terms.digest))
+        headers = [
+            (b"content-type", FEED_TYPE),
+            (b"cache-control", b"no-store"),
+            (b"access-control-allow-origin", b"*"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        return Answer(HTTPStatus.OK, headers, token.encode())
+
+    async def _ready(self, question: Question) -> Ready:
         loop, thread = asyncio.get_running_loop(), threading.get_ident()
         answered: asyncio.Future[Ready] = loop.create_future()
 
@@ -105,21 +158,11 @@ class StatusPages:
 
         waiting = self._source.enter(question, deliver)
         try:
-            ready = await asyncio.wait_for(
-                answered, question.wait.total_seconds() + ANSWERED_WITHIN
-            )
+            return await asyncio.wait_for(answered, question.wait.total_seconds() + ANSWERED_WITHIN)
         except TimeoutError:
             raise StoreUnavailable("The store was not read in time.", retry_after=_SOON) from None
         finally:
             self._source.pump.leave(waiting)
-        token = await self._source.answer(question, ready)
-        headers = [
-            (b"content-type", FEED_TYPE),
-            (b"cache-control", b"no-store"),
-            (b"access-control-allow-origin", b"*"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        return Answer(HTTPStatus.OK, headers, token.encode())
 
     async def _list(self, scope: Scope, list_id: str) -> Answer:
         query = dict(_query(scope))
@@ -149,6 +192,13 @@ class StatusPages:
         self._source.feed.ensure()
         uris = sorted(self._source.lists.uris())
         return document({"status_lists": uris}, scope, max_age=_AGGREGATION_AGE)
+
+
+def _kind(question: Question, read: FeedRead, terms: str) -> AnswerKind:
+    if read.after is None:
+        return "lists"
+    is_news = read.position != question.position or question.terms != terms
+    return "news" if is_news else "nothing"
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.carriers.headers import single
-from counterfoil.errors import Malformed
+from counterfoil.errors import ClientRefused, Malformed
 from counterfoil.events import Event
-from counterfoil.server.tables.client_secrets import ClientRefused
 from counterfoil.server.urlencoded import decode
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from starlette.responses import JSONResponse, Response
 
-from counterfoil.errors import AuthError, Malformed, TooLarge
-from counterfoil.server.tables.client_secrets import ClientRefused
+from counterfoil.errors import AuthError, ClientRefused, Malformed, TooLarge
+from counterfoil.integrations.problem import BASIC
 
 Word = Literal[
     "invalid_client",
@@ -22,7 +22,6 @@ Word = Literal[
     "unsupported_grant_type",
 ]
 UNSTORED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 §5.1 names both
-CHALLENGE: Final = 'Basic realm="counterfoil", charset="UTF-8"'
 _WORDS: Final[dict[type[AuthError], tuple[Word, HTTPStatus]]] = {
     ClientRefused: ("invalid_client", HTTPStatus.UNAUTHORIZED),
     Malformed: ("invalid_request", HTTPStatus.BAD_REQUEST),
@@ -47,7 +46,7 @@ def answer(error: AuthError) -> Response:
         word, status = _WORDS[type(error)]
     headers = dict(UNSTORED)
     if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = CHALLENGE
+        headers["WWW-Authenticate"] = BASIC
     body = {"error": word, "error_description": _described(error), "code": error.code}
     return JSONResponse(body, status_code=status, headers=headers)
 

@@ -9,9 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from counterfoil.errors import Malformed, TooLarge
+from counterfoil.errors import ClientRefused, Malformed, TooLarge
 from counterfoil.server.oauth.refusals import OAuthRefusal, answer
-from counterfoil.server.tables.client_secrets import ClientRefused
 from counterfoil.server.urlencoded import read_form
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

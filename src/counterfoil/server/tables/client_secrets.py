@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.errors import AuthError, Malformed
+from counterfoil.errors import ClientRefused, Malformed
 from counterfoil.server.tables.accounts import moment, stamp
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "cfs_"  # so that scanners of sources and logs can find one that leaked
 MOST: Final = 2  # the current one, and the former while programs change over
-
-
-class ClientRefused(AuthError):
-    """A program did not prove that it is the client it says it is."""
-
-    code = "client_refused"
-    next_step = "Check the client_id and the secret: `counterfoil clients secret` makes a new one."
 
 
 @dataclass(frozen=True, slots=True)
