@@ -6,7 +6,7 @@ It has no HTTP in it: `integrations.issuer` serves it, and a simulation can too.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil import status_feed
@@ -14,6 +14,7 @@ from counterfoil.errors import CounterfoilError, IssuerUnavailable, NotFound, Un
 from counterfoil.feeds.list_tokens import ListTokens
 from counterfoil.feeds.pump import Pump, continued, terms_of
 from counterfoil.lifetime import has_passed
+from counterfoil.status_feed import WrittenTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +105,8 @@ class Published:
 
     def signed(self, question: Question, ready: Ready, read: FeedRead) -> str:
         """The signed answer that tells this."""
-        payload = status_feed.completed(self._written(read), question, ready.terms)
+        terms = _at(read, ready.terms)
+        payload = status_feed.completed(self._written(read), question, terms)
         return status_feed.sign(payload, key=self.status_key())
 
     async def _own_read(self, question: Question, arrived: float) -> FeedRead:
@@ -175,6 +177,14 @@ class Published:
         secrets = self.keys.handle_secrets()
         if position is not None and status_feed.is_sealed(position, question.seal, secrets=secrets):
             self.feed.witness(position)
+
+
+def _at(read: FeedRead, terms: WrittenTerms) -> WrittenTerms:
+    """The terms, with the directory of this very read: what an answer says of a list that is not in
+    it is passed over, and the list would be taken for a new one afterwards."""
+    if read.lists == terms.terms.lists:
+        return terms
+    return WrittenTerms(replace(terms.terms, lists=read.lists))
 
 
 def _is_announced(read: FeedRead, now: datetime) -> bool:
