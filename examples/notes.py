@@ -129,7 +129,7 @@ auth = Counterfoil(
     issuer=url,
     clients=[
         Client(client_id="notes", strategy="session", carrier="cookie", manage=True),
-        Client(client_id="reports", strategy="jwt", lifetime=tokens),
+        Client(client_id="reports", strategy="hybrid", lifetime=tokens),
     ],
     claims=roles_of,
 )
@@ -265,7 +265,7 @@ async def one(number: int, session: CurrentSession) -> dict[str, Any]:
     return {"id": note.id, "text": note.text}
 
 
-app.mount("/", IssuerApp(auth))  # the keys, for services that check the tokens
+app.mount("/", IssuerApp(auth))  # keys and status, for services that check the tokens
 
 if __name__ == "__main__":
     uvicorn.run(app, host="localhost", port=chosen.port, log_level="warning")
