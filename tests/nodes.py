@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -23,12 +24,13 @@ from counterfoil.feeds.following import FEED, JWKS, Following
 from counterfoil.integrations.problem import status_of
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question, nonce_of, read_answer
-from counterfoil.stores.memory import MemoryKeys
+from counterfoil.stores.memory import MemoryStore
 from forging import KEYS
 from scenes import API, ISSUER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     import pytest
 
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from counterfoil.feeds.following import Get
     from counterfoil.feeds.published import Published
     from counterfoil.feeds.pump import Ready
+    from counterfoil.status_change import FeedRead
     from counterfoil.status_feed import Answer
+    from counterfoil.stores.memory import MemoryKeys
     from counterfoil.testing.clock import FrozenClock
 
 SECOND: Final = timedelta(seconds=1)
@@ -45,13 +49,29 @@ LISTS: Final = "/status/lists/"
 Reply = tuple[int, bytes]
 
 
-class OwnKeys(MemoryKeys):
+def own_keys() -> MemoryKeys:
     """The keys of `forging`, made once for all tests, which one test may change for itself."""
+    keys = copy(scenes.KEYS)
+    keys._set = KEYS  # noqa: SLF001 - an RSA key costs more than a test
+    keys._lock = Lock()  # noqa: SLF001 - as above
+    return keys
 
-    def __init__(self) -> None:
-        self._set = KEYS
-        self._secrets = scenes.KEYS.handle_secrets()
-        self._lock = Lock()
+
+class Watched(MemoryStore):
+    """A store whose reads are counted, and can be made to fail, or to have something come first."""
+
+    trouble: Exception | None = None
+    reads = 0
+    first: Callable[[], None] | None = None
+
+    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+        self.reads += 1
+        if self.trouble is not None:
+            raise self.trouble
+        if self.first is not None:
+            first, self.first = self.first, None
+            first()
+        return await super().feed(after, now=now)
 
 
 @dataclass
@@ -120,7 +140,7 @@ class Node:
 def node(monkeypatch: pytest.MonkeyPatch, *clients: Client, **more: Any) -> Iterator[Node]:
     """A node of an engine with these clients, else with one that is `hybrid`."""
     monkeypatch.setattr(local, "EVERY", 3600)
-    with scenes.scene(*(clients or (API,)), **{"keys": OwnKeys(), **more}) as scene:
+    with scenes.scene(*(clients or (API,)), **{"keys": own_keys(), **more}) as scene:
         published = scene.auth.published
         assert published is not None
         published.prepare()

@@ -15,34 +15,15 @@ from counterfoil.errors import IssuerUnavailable, KeysStale, NotFound, StoreUnav
 from counterfoil.feeds import published as publishing
 from counterfoil.status_change import Position, StatusChange
 from counterfoil.status_feed import MOST_CHANGES, Question, is_sealed, seal
-from nodes import NONCE, SECOND, Node, OwnKeys, node
+from nodes import NONCE, SECOND, Node, Watched, node, own_keys
 from scenes import API, ISSUER, PARTNER, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from counterfoil.feeds.pump import Ready
-    from counterfoil.status_change import FeedRead
 
 HOUR: Final = timedelta(hours=1)
-
-
-class Watched(MemoryStore):
-    """A store whose reads are counted, and can be made to fail, or to be interrupted."""
-
-    trouble: Exception | None = None
-    reads = 0
-    before: Any = None
-
-    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
-        self.reads += 1
-        if self.trouble is not None:
-            raise self.trouble
-        if self.before is not None:
-            before, self.before = self.before, None
-            before()
-        return await super().feed(after, now=now)
 
 
 @pytest.fixture
@@ -76,7 +57,7 @@ def test_the_key_that_signs_is_published_before_anything_is_signed() -> None:
 
 def test_an_issuer_without_status_publishes_none() -> None:
     """No store, or no client that could be `hybrid`; a mapping may get one later."""
-    keys = OwnKeys()
+    keys = own_keys()
     strategy = JwtStrategy(audience="api")
     assert Counterfoil(issuer=ISSUER, strategy=strategy, keys=keys).published is None
     store = MemoryStore()
@@ -180,7 +161,7 @@ def test_s21_a_change_never_comes_before_its_list(issuer: Node, store: Watched) 
         issuer.clock.advance(2 * HOUR)
         issuer.revoke(issuer.open())
 
-    store.before = a_window_later
+    store.first = a_window_later
     token = drive(issuer.published.answer(question, ready[0]))
     said = payload_of(token)
     assert said["to"] == behind.number + 3
