@@ -41,7 +41,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
     with (
         example("notes", folder) as notes,
-        example("reports", folder, *of(notes.url), *PATIENT, grumbles=LOST) as reports,
+        example(
+            "reports", folder, *of(notes.url), *PATIENT, grumbles=f"{LOST}|{REFUSED}"
+        ) as reports,
     ):
         until(lambda: reports.call("GET", "/healthz").status == 200)
         yield Pair(notes, reports, reports.type_in())
