@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 ANN: Final = ("ann", "nine otters juggle")
 PATIENT: Final = ("--keys-max-age", "6s")  # fetched every two seconds or sooner
 HASTY: Final = ("--keys-max-age", "2s")
-LOST: Final = (
-    "The issuer's (keys|status) cannot be (fetched|read) from .*: .*"  # what the verifier logs
-)
+LOST: Final = "The issuer's (keys|status) cannot be (fetched|read) from .*: .*"
+# uvicorn says so of every handshake that is refused with an answer.
+REFUSED: Final = "ERROR:    ASGI callable returned without completing handshake."
 
 
 class Pair(NamedTuple):
