@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PROGRAM: Final = (sys.executable, "-m", "counterfoil.cli.main")
 PASSWORD: Final = "plum-anchor-violet-hatch"
@@ -182,17 +182,24 @@ class Served:
         return code
 
 
-def start(folder: Path, *arguments: str, last: str = "-X DELETE") -> Served:
+def start(
+    folder: Path,
+    *arguments: str,
+    last: str = "-X DELETE",
+    program: Sequence[str] = PROGRAM,
+    own_group: bool = False,
+) -> Served:
     """Starts a server and reads what it tells, up to the line that has `last`."""
     data, log, told = folder / "data", folder / "log", ""
     with log.open("a") as errors:
         process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", "0", "--data", str(data), *arguments],
+            [*program, "serve", "--port", "0", "--data", str(data), *arguments],
             cwd=folder,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=own_group,
         )
     assert process.stdout is not None
     for line in process.stdout:

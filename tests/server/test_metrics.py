@@ -191,7 +191,7 @@ def test_queues_and_ages_are_read_when_they_are_asked_for(counted: live.Site) ->
     assert read(counted, "counterfoil_status_age_seconds") < 5
     assert read(counted, "counterfoil_keys_age_seconds") < 5
     told = counted.call("GET", "/metrics").raw.decode()
-    assert told.count("counterfoil_key_created_timestamp_seconds{") == 3
+    assert told.count("counterfoil_key_created_timestamp_seconds{") == 4
 
 
 def test_key_files_that_cannot_be_read_grow_old_and_a_store_that_is_gone_fails(

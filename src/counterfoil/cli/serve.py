@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import importlib.util
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from counterfoil.cli.options import Data
+from counterfoil.cli.output import say
+from counterfoil.cli.refusals import REFUSED
 
 Text = str | None
 
@@ -30,6 +30,9 @@ def serve(
     host: Annotated[Text, _option("--host", "Where to listen; by default localhost.")] = None,
     port: Annotated[int | None, _option("--port", "By default 8000; 0 takes a free one.")] = None,
     data: Data = None,
+    workers: Annotated[
+        int | None, _option("--workers", "How many processes answer; by default one.")
+    ] = None,
     issuer: Annotated[
         Text, _option("--issuer", "The https URL that users see; in tokens as iss.", "URL")
     ] = None,
@@ -86,6 +89,7 @@ def serve(
             "dev": dev,
             "host": host,
             "port": port,
+            "workers": workers,
             "data": data,
             "issuer": issuer,
             "registration": registration,
@@ -105,18 +109,26 @@ def serve(
         # Late: a wrong setting is told before a second has gone by.
         from counterfoil.cli.data import remember
         from counterfoil.cli.welcome import welcome
-        from counterfoil.server.serving import Ready
-        from counterfoil.server.serving import serve as run
+        from counterfoil.server import serving
+        from counterfoil.server.workers.supervisor import NoWorkerError, supervise
 
         answered = False
 
-        def ready(found: Ready) -> None:
+        def ready(found: serving.Ready) -> None:
             nonlocal answered
             answered = True
             remember(found.settings, found.url)
             welcome(found)
 
-        _run(run(settings, ready=ready))
+        if settings.workers == 1:
+            serving.run(serving.serve(settings, ready=ready))
+        else:
+            try:
+                supervise(settings, ready=ready)
+            except NoWorkerError as why:
+                say(str(why))
+                raise typer.Exit(REFUSED) from None
+            answered = True
     if not answered:
         raise typer.Exit(1)
 
@@ -135,14 +147,3 @@ def _ending_quietly() -> Iterator[None]:
     finally:
         for each in signals:
             signal.signal(each, former[each])
-
-
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where it is installed."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if importlib.util.find_spec("uvloop") is not None:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from counterfoil.cli.output import tell
 from counterfoil.server.serving import DEMO, Ready
+from counterfoil.server.settings import Settings
 
 WIDTH = 88
 
@@ -22,8 +23,8 @@ def _development(ready: Ready) -> Iterator[str]:
     url, settings = ready.url, ready.settings
     registration = "open" if settings.registration_is_open else "closed"
     yield _filled(
-        f"Counterfoil serves in development: data in {settings.data}, registration {registration},"
-        " Ctrl-C to stop."
+        f"Counterfoil serves in development{_workers(settings)}: data in {settings.data},"
+        f" registration {registration}, Ctrl-C to stop."
     )
     yield _filled(
         "Its clients are web (server-side session in a cookie), api (hybrid: a token that can be"
@@ -56,8 +57,9 @@ def _production(ready: Ready) -> Iterator[str]:
     data = shlex.quote(str(settings.data))
     registration = "open" if settings.registration_is_open else "closed"
     yield _filled(
-        f"Counterfoil serves on {settings.host}, port {settings.port}: data in {settings.data},"
-        f" registration {registration}. All calls: {ready.url}/openapi.json"
+        f"Counterfoil serves on {settings.host}, port {settings.port}{_workers(settings)}:"
+        f" data in {settings.data}, registration {registration}."
+        f" All calls: {ready.url}/openapi.json"
     )
     yield (
         "\nThe first administrator and the first application are added from the command line:\n\n"
@@ -65,6 +67,10 @@ def _production(ready: Ready) -> Iterator[str]:
         f"  counterfoil clients add web --strategy session --manage --data {data}\n"
     )
     yield f"Go to {ready.url}"
+
+
+def _workers(settings: Settings) -> str:
+    return f", with {settings.workers} workers" if settings.workers > 1 else ""
 
 
 def _filled(text: str) -> str:

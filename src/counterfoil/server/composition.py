@@ -41,17 +41,25 @@ class Server:
     keys: KeyFiles
     metrics: Metrics
     readiness: Readiness
+    sweeps: bool
 
     async def close(self) -> None:
         self.hasher.close()
         await self.auth.close()
 
 
-async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -> Server:
+async def compose(
+    settings: Settings,
+    *,
+    hasher: PasswordHasher | None = None,
+    metrics: Metrics | None = None,
+    sweeps: bool = True,
+) -> Server:
     """Opens the store of these settings, migrated, with the clients that a fresh one has. hasher:
-    by default of the recommended cost; the server closes it."""
+    by default of the recommended cost; the server closes it. sweeps: whether this process forgets
+    what nobody can ask for any more; of several workers, one does."""
     clock = SystemClock()
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     store = SqliteStore(settings.database)
     keys = store.default_keys()
     await migrate(store.rows, component="server", package=TABLES)
@@ -76,7 +84,7 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
         secrets = auth.keys.handle_secrets()
         return secrets.versions[secrets.current]
 
-    hasher = hasher or PasswordHasher()
+    hasher = hasher or PasswordHasher(share=settings.workers)
     attempts = Attempts(store.rows, secret)
     accounts = ObservedAccounts(metrics, account_rows, attempts, hasher, auth, clock)
     gauges.register(metrics, store=store, hasher=hasher, keys=keys, auth=auth)
@@ -93,4 +101,5 @@ async def compose(settings: Settings, *, hasher: PasswordHasher | None = None) -
         keys=keys,
         metrics=metrics,
         readiness=Readiness(store.blocking(), keys),
+        sweeps=sweeps,
     )

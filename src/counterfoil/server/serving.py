@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import importlib.util
 import os
+import resource
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -24,6 +28,7 @@ from counterfoil.server.wire import Wire
 DEMO: Final = "demo"
 BACKLOG: Final = 2048
 FINISH_WITHIN: Final = 20  # seconds that requests under way have, once nothing new is accepted
+MOST_FILES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,12 @@ class Ready:
 
 
 async def serve(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
-    """Serves until SIGTERM or SIGINT; `ready` is called once requests are answered."""
+    """Serves in this process until SIGTERM or SIGINT; `ready` is called once requests are
+    answered."""
     logs.configure(settings.log_level)
+    take_files()
     sockets = listen(settings.host, settings.port)
-    port = sockets[0].getsockname()[1]
-    settings = settings.model_copy(update={"port": port})
+    settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
     server = await compose(settings)
     password = await demo_account(server) if settings.dev else None
     running = web_server(server, lambda: ready(Ready(server.auth.issuer, settings, password)))
@@ -49,13 +55,23 @@ async def serve(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
 
 def web_server(server: Server, ready: Callable[[], None]) -> uvicorn.Server:
     """What answers HTTP for the server once it is told which sockets to serve."""
+    return SignalledServer(
+        web_config(server),
+        ready=ready,
+        readiness=server.readiness,
+        keys=server.keys,
+        drain=server.settings.drain,
+    )
+
+
+def web_config(server: Server) -> uvicorn.Config:
     requests = Requests(
         application(server),
         metrics=server.metrics,
         trusted=server.settings.networks,
         is_draining=lambda: server.readiness.is_draining,
     )
-    config = uvicorn.Config(
+    return uvicorn.Config(
         requests,
         log_config=None,
         access_log=False,
@@ -65,13 +81,6 @@ def web_server(server: Server, ready: Callable[[], None]) -> uvicorn.Server:
         timeout_graceful_shutdown=FINISH_WITHIN,
         http=Wire,
         ws="none",
-    )
-    return SignalledServer(
-        config,
-        ready=ready,
-        readiness=server.readiness,
-        keys=server.keys,
-        drain=server.settings.drain,
     )
 
 
@@ -107,6 +116,26 @@ def _keep(place: Path, password: str) -> None:
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where it is installed."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if importlib.util.find_spec("uvloop") is not None:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
+
+
+def take_files() -> None:
+    """As many open files as this process may have: each verifier that waits holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS says infinite, and means less
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     dev: bool = False
     host: str = "localhost"
     port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
     data: Path = Path("counterfoil-data")
     issuer: str = ""
     registration: Literal["open", "closed", ""] = ""

@@ -18,7 +18,10 @@ _log = logging.getLogger("counterfoil.server")
 
 
 async def sweep(server: Server) -> None:
-    """Forgets, now and then, what nobody can ask for any more; in small bites."""
+    """Forgets, now and then, what nobody can ask for any more, where this process is the one of
+    several that does."""
+    if not server.sweeps:
+        return
     auth = server.auth
     while True:
         try:

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,10 +21,11 @@ _TIME: Final = "time"
 _encode: Final = json.JSONEncoder(separators=(", ", ": ")).encode
 
 
-def configure(level: str) -> None:
+def configure(level: str, *, worker: int | None = None) -> None:
     """Routes everything that logs, uvicorn included, through one formatter on standard error.
 
-    A record's `members` (a dict, by `extra=`) become members of its line.
+    A record's `members` (a dict, by `extra=`) become members of its line. worker: which one this
+    process is of several; a member of every line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -47,11 +49,18 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    if worker is not None:
+        handler.addFilter(partial(_is_of, worker))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _is_of(worker: int, record: logging.LogRecord) -> bool:
+    record.members = {"worker": worker, **getattr(record, "members", {})}
+    return True
 
 
 class _JsonLines(structlog.stdlib.ProcessorFormatter):

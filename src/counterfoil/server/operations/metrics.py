@@ -1,13 +1,20 @@
-"""What is counted, and how it is told: families of Prometheus in a registry of the server's own.
+"""What is counted, and how it is told: families of Prometheus in registries of the server's own.
 
 No label ever holds a person, an address, a session or a path as it was asked for: every label has
 few values, whoever asks for what.
+
+Where the server is several workers, each counts in a file of its own that it keeps in memory, and
+whichever is asked adds them up. A worker that is started again goes on counting where the former
+one of its number stopped, however that ended: counters never go down.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prometheus_client import (
@@ -19,15 +26,24 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
+    values,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
+
+from counterfoil.clock import SystemClock
+from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
 ACCEPTED: Final = "accepted"  # the result that is no refusal; any other is a code
 UNKNOWN: Final = "unknown"
+
+_FILES: Final = ("counter", "histogram", "gauge_livesum", "gauge_livemin")
+_FILE_SIZE: Final = 1 << 20
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS: Final = "application/openmetrics-text"
@@ -76,17 +92,27 @@ class Exposition(NamedTuple):
 
 
 class Metrics:
-    """The families of one server. `docs/operations.md` says what each is for."""
+    """The families of one server. `docs/operations.md` says what each is for.
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        GCCollector(self.registry)
-        PlatformCollector(self.registry)
-        ProcessCollector(registry=self.registry)
-        build = Gauge(
-            "counterfoil_build_info", "1, with the version.", ["version"], registry=self.registry
+    shared: the folder where several workers of one server count; see `of_worker`.
+    """
+
+    def __init__(self, *, shared: Path | None = None) -> None:
+        self.shared = shared
+        self.registry = CollectorRegistry()  # what is counted; of all workers, where it is told
+        self.here = CollectorRegistry()  # what any process can tell for all
+        self._looks: list[Callable[[], None]] = []
+        self._ages: set[str] = set()
+        self._uptime = SystemClock().uptime
+        PlatformCollector(self.here)
+        if shared is None:
+            GCCollector(self.here)
+            ProcessCollector(registry=self.here)
+        build = GaugeMetricFamily(
+            "counterfoil_build_info", "1, with the version.", labels=["version"]
         )
-        build.labels(version("counterfoil")).set(1)
+        build.add_metric([version("counterfoil")], 1)
+        self.here.register(_Constant(build))
         self.checks = self._tally(
             "counterfoil_checks", "Checks of a credential.", "strategy", "result"
         )
@@ -111,28 +137,70 @@ class Metrics:
         self.request_seconds = self._durations(
             "counterfoil_request_seconds", "Seconds of a request.", "route", _REQUEST_BUCKETS
         )
-        self.in_flight = Gauge(
-            "counterfoil_requests_in_flight", "Requests under way.", registry=self.registry
-        )
+        self.feed_answers = self._tally("counterfoil_feed_answers", "Answers of the feed.", "kind")
+        self.in_flight = self._sum("counterfoil_requests_in_flight", "Requests under way.")
         self.loop_lag = Histogram(
             "counterfoil_loop_lag_seconds",
             "How much later than it asked a task of the event loop was woken.",
             buckets=_LAG_BUCKETS,
             registry=self.registry,
         )
+        starts = Counter(
+            "counterfoil_worker_starts", "Times that a worker was started.", registry=self.registry
+        )
+        starts.inc()
 
     def gauge(self, name: str, what: str, read: Callable[[], float]) -> None:
-        """A number that is read when somebody asks."""
-        Gauge(name, what, registry=self.registry).set_function(read)
+        """A number that is read when somebody asks; of all workers, the sum."""
+        told = self._sum(name, what)
+        self.on_look(lambda: told.set(read()))
+
+    def age(self, name: str, what: str, read: Callable[[], float]) -> None:
+        """An age in seconds, NaN for none; of all workers, the greatest. Kept as the moment it
+        counts from, so that it goes on growing when nobody reads it any more."""
+        oldest = Gauge(name, what, multiprocess_mode="livemin", registry=self.registry)
+        self._ages.add(name)
+
+        def look() -> None:
+            age = read()
+            oldest.set(math.inf if math.isnan(age) else self._uptime() - age)
+
+        self.on_look(look)
+
+    def on_look(self, look: Callable[[], None]) -> None:
+        """Has this called when somebody asks, and where it may be another worker that is asked,
+        every second."""
+        self._looks.append(look)
+
+    def look(self) -> None:
+        for look in self._looks:
+            look()
 
     def exposition(self, accept: str) -> Exposition:
         """All of it, in OpenMetrics where that is asked for, else in Prometheus's text format."""
-        told = _WithoutCreated(self.registry)
+        self.look()
+        told = _Told(self._families)
         if _OPENMETRICS in accept:
             kind = f"{_OPENMETRICS}; version=1.0.0; charset=utf-8"
             body = generate_openmetrics(told, version="1.0.0")  # type: ignore[no-untyped-call] # theirs
             return Exposition(body, kind)
         return Exposition(generate_latest(told), _TEXT)
+
+    def _families(self) -> Iterable[Metric]:
+        counted: Collector | CollectorRegistry = self.registry
+        if self.shared is not None:
+            counted = MultiProcessCollector(None, str(self.shared))  # type: ignore[no-untyped-call] # theirs
+        now = self._uptime()
+        for family in counted.collect():
+            if family.name in self._ages:
+                family.samples = [
+                    each._replace(value=_age(each.value, now)) for each in family.samples
+                ]
+            yield family
+        yield from self.here.collect()
+
+    def _sum(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, multiprocess_mode="livesum", registry=self.registry)
 
     def _tally(self, name: str, what: str, *labels: str) -> Tally:
         return Tally(Counter(name, what, labels, registry=self.registry))
@@ -141,13 +209,49 @@ class Metrics:
         return Durations(Histogram(name, what, [label], buckets=buckets, registry=self.registry))
 
 
-class _WithoutCreated(Collector):
-    """When each series began would be a second series for each; nobody asks for it."""
+def of_worker(number: int, shared: Path) -> Metrics:
+    """The metrics of one of several workers, which have a folder in common. Everything that this
+    process counts from now on is counted there."""
+    for kind in _FILES:
+        _make(shared / f"{kind}_{number}.db")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call] # theirs
+    return Metrics(shared=shared)
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+
+def _make(place: Path) -> None:
+    """Takes the room at once: a disk that is full when a file in memory grows kills the process."""
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, _FILE_SIZE)
+    except OSError as why:
+        raise ConfigurationError(f"Make room in {place.parent}: {why.strerror}.") from None
+    finally:
+        os.close(descriptor)
+
+
+def _age(began: float, now: float) -> float:
+    return math.nan if math.isinf(began) else max(0.0, now - began)
+
+
+class _Constant(Collector):
+    """A family that does not change."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
 
     def collect(self) -> Iterable[Metric]:
-        for family in self._registry.collect():
+        yield self._family
+
+
+class _Told(Collector):
+    """Without when each series began: that would be a second series for each, for nobody."""
+
+    def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._families():
             family.samples = [each for each in family.samples if not each.name.endswith("_created")]
             yield family

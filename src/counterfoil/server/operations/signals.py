@@ -57,19 +57,26 @@ class SignalledServer(uvicorn.Server):
         if not self.started:
             return
         if threading.current_thread() is threading.main_thread():
-            self._listen_for_hangups()
+            self.listen()
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del frame
+        self._captured_signals.append(sig)
         if self._readiness.is_draining:
-            self._captured_signals.append(sig)
-            self.should_exit = self.force_exit = True
-        elif sig == signal.SIGTERM and self._drain:
-            self._captured_signals.append(sig)
-            self._close_at = time.monotonic() + self._drain
-        else:  # somebody at a terminal waits for nobody to take notice
-            super().handle_exit(sig, frame)
+            self.stop_at_once()
+        else:
+            self.stop(sig)
+
+    def stop(self, sig: int) -> None:
+        """In order: at SIGTERM after the drain; at any other signal somebody at a terminal waits
+        for nobody to take notice."""
+        wait = self._drain if sig == signal.SIGTERM else 0.0
+        self._close_at = min(self._close_at, time.monotonic() + wait)
         self._readiness.drain()
+
+    def stop_at_once(self) -> None:
+        self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         if self._readiness.is_draining and not self._is_told:
@@ -79,26 +86,43 @@ class SignalledServer(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
-    def _listen_for_hangups(self) -> None:
-        """SIGHUP: the keys anew. But whoever was started at a terminal ends with it, unless SIGHUP
-        was ignored from the start (nohup)."""
-        ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._readiness.drained()
+        await super().shutdown(sockets)
+
+    def listen(self) -> None:
+        """Hears SIGHUP from now on."""
+        meant = meaning_of_hang_ups()
 
         def hung_up() -> None:
-            if ends_with_terminal and not _has_terminal():
-                self.handle_exit(signal.SIGINT, None)
+            if meant() == signal.SIGHUP:
+                self.reload()
             else:
-                self._reload()
+                self.handle_exit(signal.SIGINT, None)
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Reads the key files again."""
         try:
             self._keys.reload()
         except ConfigurationError as why:
             _log.error("keys_not_reloaded", extra={"members": {"detail": why.detail}})
         else:
             _log.info("keys_reloaded")
+
+
+def meaning_of_hang_ups() -> Callable[[], signal.Signals]:
+    """What says of a SIGHUP whether it asks for the keys anew (SIGHUP), or tells that the terminal
+    was closed (SIGINT): whoever was started there ends with it, unless SIGHUP was ignored from the
+    start (nohup)."""
+    ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+
+    def meant() -> signal.Signals:
+        is_closed = ends_with_terminal and not _has_terminal()
+        return signal.SIGINT if is_closed else signal.SIGHUP
+
+    return meant
 
 
 def _has_terminal() -> bool:

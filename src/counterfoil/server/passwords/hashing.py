@@ -53,7 +53,8 @@ class PasswordHasher:
     """Hashes and verifies passwords under one profile.
 
     threads: hashes at once, by default the cores this process may use. waiting_limit: how many
-    more may wait; past it `Overloaded`. Make it in the process that uses it, not before a fork.
+    more may wait; past it `Overloaded`. share: with how many processes like this one, itself
+    counted, it shares both. Make it in the process that uses it, not before a fork.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class PasswordHasher:
         *,
         threads: int | None = None,
         waiting_limit: int = 64,
+        share: int = 1,
     ) -> None:
         self.profile = profile
-        self._threads = threads or _cores()
-        self._most = self._threads + waiting_limit
+        self._threads = max(1, (threads or _cores()) // share)
+        self._most = self._threads + waiting_limit // share
         self._pending = 0
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
