@@ -104,8 +104,9 @@ class IssuerKeys:
             self._wanted = digest
         disowned = (self._disowned | kids) - terms.kids
         if terms != self._terms or disowned != self._disowned:
+            self._sort(terms, disowned)
+            # Last: a process that is forked before this does it again.
             self._terms, self._disowned = terms, disowned
-            self._sort()
         self._terms_until = known_at + RELIED_ON
 
     def is_fresh(self) -> bool:
@@ -154,7 +155,7 @@ class IssuerKeys:
         held = self._held
         # The same object where nothing changed, so that what was verified under it stays cached.
         self._held = _Held(held.keys if held and held.keys == keys else keys, self._began)
-        self._sort()
+        self._sort(self._terms, self._disowned)
         self._due = self._began + self._every * self._chance.uniform(0.8, 1)
 
     def failed(self, why: Exception) -> None:
@@ -168,11 +169,11 @@ class IssuerKeys:
         pause = _FIRST_PAUSE * float(2 ** min(self._failures, _MOST_DOUBLINGS))
         return min(_LONGEST_PAUSE, pause) * self._chance.uniform(0.5, 1)
 
-    def _sort(self) -> None:
+    def _sort(self, terms: Terms | None, disowned: frozenset[str]) -> None:
         if self._held is None:
             return
-        held, terms = self._held.keys, self._terms
-        self._believed = _same(held, [key for key in held if key.kid not in self._disowned])
+        held = self._held.keys
+        self._believed = _same(held, [key for key in held if key.kid not in disowned])
         named = held if terms is None else [key for key in held if key.kid in terms.kids]
         self._named = _same(held, [*named])
 
