@@ -67,10 +67,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
-@pytest.fixture
-def busy(gate: threading.Event) -> Iterator[PasswordHasher]:
-    """One thread, and room for two more to wait."""
-    made = PasswordHasher(CHEAPEST, threads=1, waiting_limit=2)
+@pytest.fixture(params=[1, 4], ids=["alone", "one of four"])
+def busy(gate: threading.Event, request: pytest.FixtureRequest) -> Iterator[PasswordHasher]:
+    """One thread, and room for two more to wait; alone, or as its share of what four have."""
+    share = request.param
+    made = PasswordHasher(CHEAPEST, threads=share, waiting_limit=2 * share, share=share)
     yield made
     gate.set()
     made.close()

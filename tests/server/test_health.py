@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -78,6 +79,21 @@ def test_a_server_that_stops_is_not_ready(ailing: live.Site) -> None:
     assert refused(ailing, "issuer_unavailable")
     answer = device.who()
     assert (answer.status, answer.header("connection")) == (200, "close")
+
+
+def test_what_is_held_is_ended_once_nothing_new_is_accepted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """In the loop, and not while it still drains: then all is answered as before."""
+    ended: list[bool] = []
+    with live.serving(tmp_path_factory.mktemp("held") / "data") as site:
+        assert site.server is not None
+        readiness = site.server.readiness
+        readiness.on_drained(lambda: ended.append(asyncio.get_running_loop().is_running()))
+        readiness.drain()
+        assert site.call("GET", "/livez").status == 200
+        assert ended == []
+    assert ended == [True]
 
 
 def test_a_full_queue_of_passwords_does_not_send_everybody_away(ailing: live.Site) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +12,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 import live
+from counterfoil.errors import ConfigurationError
+from counterfoil.server.operations.metrics import of_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"}
 FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
@@ -243,3 +248,16 @@ def test_it_may_be_opened_or_closed_to_all(
     with live.serving(tmp_path_factory.mktemp(metrics) / "data", metrics=metrics) as site:
         assert site.call("GET", "/metrics").status == status
         assert site.call("GET", "/metrics", headers=FORWARDED).status == status
+
+
+def test_a_worker_takes_the_room_to_count_in_before_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full later would kill it; so it does not start, and says which disk."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(ConfigurationError, match=f"^Make room in {tmp_path}: No space left"):
+        of_worker(1, tmp_path)

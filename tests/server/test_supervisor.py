@@ -258,15 +258,21 @@ def test_workers_do_not_outlive_their_supervisor(crew: Callable[..., Crew]) -> N
     assert "Traceback" not in three.served.log.read_text()
 
 
-def test_at_a_terminal_they_end_with_it(tmp_path: Path) -> None:
-    """As one process does; SIGHUP alone reads the keys."""
+@pytest.mark.parametrize("ignoring", ["", "trap '' HUP; "], ids=["", "nohup"])
+def test_at_a_terminal_they_end_with_it(tmp_path: Path, ignoring: str) -> None:
+    """As one process does, unless SIGHUP was ignored from the start. By itself it has the keys
+    read."""
     terminal, own = pty.openpty()
     out = tmp_path / "out"
     out.touch()
     serve = [*PROGRAM, "serve", "--dev", "--port", "0", "--workers", "2", "--data", "data"]
-    shell = ["/bin/sh", "-c", f'exec "$@" <{os.ttyname(own)} >{out} 2>&1', "sh", *serve]
+    # Whoever leads a session and opens a terminal has it from then on.
+    begin = f'{ignoring}exec "$@" <{os.ttyname(own)} >{out} 2>&1'
     with subprocess.Popen(
-        shell, env=environment(), cwd=tmp_path, start_new_session=True
+        ["/bin/sh", "-c", begin, "sh", *serve],
+        env=environment(),
+        cwd=tmp_path,
+        start_new_session=True,
     ) as process:
         try:
             os.close(own)
@@ -275,6 +281,9 @@ def test_at_a_terminal_they_end_with_it(tmp_path: Path) -> None:
             live.until(lambda: out.read_text().count("keys_reloaded") == 2)
             assert process.poll() is None
             os.close(terminal)
+            if ignoring:
+                live.until(lambda: out.read_text().count("keys_reloaded") == 4)
+                process.terminate()
             assert process.wait(live.PATIENCE) == 0
         finally:
             process.kill()

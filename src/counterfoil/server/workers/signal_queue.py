@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Self
 
+from counterfoil.server.operations.signals import meaning_of_hang_ups
+
 HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -15,6 +17,7 @@ class SignalQueue:
     """Hears signals within its context; a selector tells when there are some."""
 
     def __enter__(self) -> Self:
+        self._hang_up = meaning_of_hang_ups()
         self._reading, self._writing = socket.socketpair()
         self._reading.settimeout(0)
         self._writing.settimeout(0)
@@ -32,12 +35,13 @@ class SignalQueue:
     def fileno(self) -> int:
         return self._reading.fileno()
 
-    def read(self) -> bytes:
-        """Their numbers, in the order they came."""
+    def read(self) -> list[int]:
+        """Their numbers, in the order they came; SIGINT where a hang-up means that."""
         try:
-            return self._reading.recv(4096)
+            heard = self._reading.recv(4096)
         except BlockingIOError:
-            return b""
+            return []
+        return [self._hang_up() if sig == signal.SIGHUP else sig for sig in heard]
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -28,7 +28,6 @@ from prometheus_client.multiprocess import mark_process_dead
 from counterfoil import errors
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.operations import logs
-from counterfoil.server.operations.signals import meaning_of_hang_ups
 from counterfoil.server.serving import FINISH_WITHIN, Ready, listen, take_files
 from counterfoil.server.settings import Settings
 from counterfoil.server.workers.child import Child
@@ -95,7 +94,6 @@ class Supervisor:
         self._signals = signals
         self._ready = ready
         self._places = [Place(number + 1) for number in range(settings.workers)]
-        self._hang_up = meaning_of_hang_ups()
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals, selectors.EVENT_READ)
         self._found: Ready | None = None  # what there is to tell, once the first one answers
@@ -208,8 +206,6 @@ class Supervisor:
         self._stop(signal.SIGINT)
 
     def _signalled(self, sig: int) -> None:
-        if sig == signal.SIGHUP:
-            sig = self._hang_up()
         if sig == signal.SIGHUP:
             self._tell(sig)
         elif sig != signal.SIGCHLD:
