@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.backends.openssl.backend import backend
 
 from bench import applications, checks
+from bench.feed import chapter
 from bench.measuring import FULL, QUICK, results
 from bench.over_http import http
 from bench.writes import writes
@@ -50,14 +51,21 @@ def main() -> int:
     machine = _machine()
     if not options.json:
         print(_heading(machine))
-    for name in options.cases or CASES:
+    for name in [each for each in options.cases or CASES if each in CASES]:
         what, told = _measured(name, QUICK if options.quick else FULL)
         found[name] = (what, told)
         if not options.json:
             print("\n".join(_table(name, what, told)), flush=True)
+    findings = []
+    for finding in chapter.found(options.cases, is_quick=options.quick, begins=_begins):
+        findings.append(finding)
+        if not options.json:
+            print("\n".join(finding.told()), flush=True)
     if options.json:
         cases = {name: _as_json(*case) for name, case in found.items()}
-        print(json.dumps({"machine": machine, "quick": options.quick, "cases": cases}, indent=1))
+        feed = {finding.name: finding.as_json() for finding in findings}
+        about = {"machine": machine, "quick": options.quick}
+        print(json.dumps({**about, "cases": cases, chapter.CHAPTER: feed}, indent=1))
     return 0
 
 
@@ -65,14 +73,16 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measures Counterfoil against floors and peers, as ratios within one run.",
-        epilog=f"Cases: {', '.join(CASES)}. Files are written where TMPDIR says.",
+        epilog=f"Cases: {', '.join(CASES)}; and by name alone, for they take minutes:"
+        f" {', '.join(chapter.NAMES)}. Files are written where TMPDIR says.",
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help="one or more; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", action="store_true", help="one JSON object, times in seconds")
     chosen = parser.parse_args()
-    if unknown := [name for name in chosen.cases if name not in CASES]:
-        parser.error(f"there is no case {unknown[0]}; choose from {', '.join(CASES)}")
+    names = (*CASES, *chapter.NAMES)
+    if unknown := [name for name in chosen.cases if name not in names]:
+        parser.error(f"there is no case {unknown[0]}; choose from {', '.join(names)}")
     return chosen
 
 
@@ -82,7 +92,7 @@ def _measured(name: str, depth: Depth) -> tuple[str, list[Result]]:
             print(f"\r{name}: round {number} of {depth.rounds} ", end="", file=sys.stderr)
 
     if not sys.stderr.isatty():
-        print(f"{name} …", file=sys.stderr)
+        _begins(name)
     with (
         tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as place,
         CASES[name](Path(place)) as case,
@@ -92,6 +102,10 @@ def _measured(name: str, depth: Depth) -> tuple[str, list[Result]]:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     return case.what, told
+
+
+def _begins(name: str) -> None:
+    print(f"{name} …", file=sys.stderr, flush=True)
 
 
 def _machine() -> dict[str, Any]:

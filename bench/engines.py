@@ -6,12 +6,14 @@ import asyncio
 import json
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
 from counterfoil import Counterfoil, SqliteStore
+from counterfoil.feeds.following import JWKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +40,13 @@ def on_disk(
 
 @contextmanager
 def published(keys: Keys) -> Iterator[tuple[str, Keys]]:
-    """The URL of an issuer where a Verifier finds these keys, and the keys."""
+    """The URL of an issuer where a Verifier finds these keys and no feed, and the keys."""
 
-    class Jwks(BaseHTTPRequestHandler):
+    class Published(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(keys.public_keys().to_jwks()).encode()
-            self.send_response(200)
+            is_found = self.path.partition("?")[0] == JWKS
+            body = json.dumps(keys.public_keys().to_jwks()).encode() if is_found else b""
+            self.send_response(HTTPStatus.OK if is_found else HTTPStatus.NOT_FOUND)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -52,7 +55,7 @@ def published(keys: Keys) -> Iterator[tuple[str, Keys]]:
         def log_message(self, *_: object) -> None:
             """Says nothing: the table is what is read here."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Jwks) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Published) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CONTENDERS: Final = {
@@ -28,7 +31,7 @@ CONTENDERS: Final = {
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -51,3 +54,32 @@ def test_a_case_that_is_not_there_is_refused_with_those_that_are() -> None:
     done = bench("sesion")
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no case sesion; choose from session, " in done.stderr
+
+
+def test_a_quick_run_of_the_feed_judges_its_aims() -> None:
+    """Parts of the feed's chapter run by name, against a server of their own, and say of each aim
+    whether it was met; what a verifier may hold in memory does not depend on the machine."""
+    done = bench("--quick", "--json", "feed-memory", "feed-traffic")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["cases"] == {}
+    assert [*told["feed"]] == ["feed-memory", "feed-traffic"]
+    [aim] = told["feed"]["feed-memory"]["aims"]
+    assert (aim["most"], aim["verdict"]) == (4, "met")
+    for figures in told["feed"]["feed-traffic"]["figures"].values():
+        assert figures["sent"] > 0
+        assert figures["received"] > 0
+
+
+def test_an_aim_that_held_in_some_rounds_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure above the aim in every round is a miss only on a machine that nobody else used; a
+    promise excuses nothing."""
+    monkeypatch.syspath_prepend(ROOT)
+    from bench.feed.findings import Aim
+
+    quiet, loud = 0.01, 0.5
+    assert Aim("p50", 5, [1, 5]).verdict(loud) == "met"
+    assert Aim("p50", 5, [6, 7]).verdict(quiet) == "not met"
+    assert Aim("p50", 5, [6, 4]).verdict(quiet) == "not resolved"
+    assert Aim("p50", 5, [6, 7]).verdict(loud) == "not resolved"
+    assert Aim("never above L", 5, [6, 4], always=True).verdict(loud) == "not met"
