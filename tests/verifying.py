@@ -39,6 +39,10 @@ class Scene:
         claims = payload(iss=self.server.url, **changes)
         return signed(header(algorithm), claims, algorithm=algorithm)
 
+    def asked_for(self, path: str) -> int:
+        """How often the issuer was asked for this."""
+        return sum(head.split(" ", 2)[1].startswith(path) for head in self.server.asked)
+
     def refusal(self, token: str) -> AuthError:
         with pytest.raises(AuthError) as caught:
             self.verifier.check(token)
@@ -47,7 +51,7 @@ class Scene:
 
 @contextmanager
 def scene(jwks: Any = JWKS, *, session: bytes = b"", **settings: Any) -> Iterator[Scene]:
-    """`session`: what the issuer answers at /v1/session."""
+    """`session`: what the issuer answers at /v1/session. It has no status."""
 
     def reply(connection: socket.socket, head: str) -> None:
         path = head.split(" ", 2)[1]

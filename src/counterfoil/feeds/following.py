@@ -10,6 +10,7 @@ request that is out is not looked at.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -178,14 +179,14 @@ class Following:
         return self._failures > 0
 
     def due_in(self) -> float:
-        """Seconds until the next request about status."""
-        return self._due - self.clock.uptime()
+        """Seconds until the next request about status; without end while there are no keys to read
+        an answer with."""
+        return math.inf if self.keys.for_status() is None else self._due - self.clock.uptime()
 
     def ask(self) -> Get | None:
         """The next request about status, which is out from now on; None while there are no keys
         to read its answer with. One that was out before is not answered any more."""
         if self.keys.for_status() is None:
-            self._due = self.clock.uptime() + _FIRST_PAUSE
             return None
         began, at = self.clock.uptime(), self.clock.now()
         wanted = self._wanted()
