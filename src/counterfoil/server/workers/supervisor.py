@@ -37,6 +37,7 @@ from counterfoil.server.workers.worker import AT_ONCE, Post, work
 STEADY: Final = 10.0  # seconds; a worker that ends sooner may do so again
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
+RETRY_FORK: Final = 2.0
 AT_ONCE_WITHIN: Final = 5.0
 SLACK: Final = 10.0  # beyond the time that stopping in order may take
 _GAVE_UP: Final = "See what is said above: a worker ended before it answered ({})."
@@ -155,8 +156,15 @@ class Supervisor:
                 )
             )
 
-        with self._signals.held():
-            place.child = Child(main)
+        try:
+            with self._signals.held():
+                place.child = Child(main)
+        except OSError as why:  # no more processes or files, for now
+            if not self._is_complete:
+                raise
+            _log.error("worker_not_started", extra=_line(place, detail=str(why.strerror)))
+            place.start_at = time.monotonic() + RETRY_FORK
+            return
         place.began, place.answers, place.refused = time.monotonic(), False, None
         self._selector.register(place.child.link, selectors.EVENT_READ)
 
@@ -173,7 +181,7 @@ class Supervisor:
     def _answers(self, place: Place, child: Child, said: dict[str, Any]) -> None:
         place.answers = True
         level = logging.INFO if self._is_complete else logging.DEBUG  # at first, `ready` tells
-        _log.log(level, "worker_answers", extra=_line(place, child))
+        _log.log(level, "worker_answers", extra=_line(place, pid=child.pid))
         if self._found is None:
             self._found = Ready(said["url"], self._settings, said["demo_password"])
             for other in self._places[1:]:
@@ -191,19 +199,17 @@ class Supervisor:
         if self._is_stopping:
             return
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        told = place.refused.detail if place.refused else how
-        level = logging.ERROR if code else logging.INFO
-        _log.log(level, "worker_ended", extra=_line(place, child, detail=told))
-        if not answered and not (self._is_complete and any(each.answers for each in self._places)):
-            self._give_up(place.refused or NoWorkerError(_GAVE_UP.format(how)))
+        others_answer = self._is_complete and any(each.answers for each in self._places)
+        if not (answered or others_answer):
+            self._failure = place.refused or NoWorkerError(_GAVE_UP.format(how))
+            self._stop(signal.SIGINT)
             return
+        detail = place.refused.detail if place.refused else how
+        level = logging.ERROR if code else logging.INFO
+        _log.log(level, "worker_ended", extra=_line(place, pid=child.pid, detail=detail))
         is_steady = answered and time.monotonic() - place.began >= STEADY
         place.short_lives = 0 if is_steady else place.short_lives + 1
         place.start_at = time.monotonic() + pause(place.short_lives)
-
-    def _give_up(self, why: Exception) -> None:
-        self._failure = why
-        self._stop(signal.SIGINT)
 
     def _signalled(self, sig: int) -> None:
         if sig == signal.SIGHUP:
@@ -237,7 +243,7 @@ class Supervisor:
         self._kill_at = math.inf
         for place in self._places:
             if place.child is not None:
-                _log.error("worker_killed", extra=_line(place, place.child))
+                _log.error("worker_killed", extra=_line(place, pid=place.child.pid))
                 place.child.kill(signal.SIGKILL)
 
 
@@ -248,5 +254,5 @@ def pause(short_lives: int) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (short_lives - 2))
 
 
-def _line(place: Place, child: Child, **more: str) -> dict[str, Any]:
-    return {"members": {"worker": place.number, "pid": child.pid, **more}}
+def _line(place: Place, **more: object) -> dict[str, Any]:
+    return {"members": {"worker": place.number, **more}}
