@@ -223,7 +223,11 @@ def _authorization(client: tuple[str, str] | None) -> str | None:
     """HTTP Basic as RFC 6749 §2.3.1 has it."""
     if client is None:
         return None
+    if not isinstance(client, tuple) or [type(each) for each in client] != [str, str]:
+        raise ConfigurationError("Give client as a pair: the client_id and its secret.")
     client_id, secret = client
+    if not client_id or not secret:
+        raise ConfigurationError("Give client a client_id and a secret that are not empty.")
     pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
     return f"Basic {b64encode(pair.encode()).decode()}"
 

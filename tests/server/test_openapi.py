@@ -56,6 +56,7 @@ CALLS = [
     ("POST", "/v1/admin/keys/rotate"),
     ("POST", "/v1/admin/keys/{kid}/distrust"),
     ("GET", "/v1/admin/clients"),
+    ("GET", "/v1/admin/verifiers"),
     ("GET", "/v1/admin/events"),
     ("POST", "/oauth/introspect"),
     ("POST", "/oauth/revoke"),

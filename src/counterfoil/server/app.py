@@ -18,7 +18,7 @@ from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.integrations.status import AGGREGATION, FEED, LISTS
 from counterfoil.server import devices
 from counterfoil.server.api import accounts as accounts_api
-from counterfoil.server.api import admin, document, health, refusals, sessions
+from counterfoil.server.api import admin, document, health, refusals, sessions, verifiers
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.composition import Server
@@ -31,10 +31,16 @@ from counterfoil.server.proxies.check import Check
 from counterfoil.server.proxies.document import CHECK
 from counterfoil.server.proxies.question import PATH
 from counterfoil.server.sweeping import sweep
+from counterfoil.server.tables.verifiers import VerifierRows
+from counterfoil.server.verifiers.authentication import FeedRegister
+from counterfoil.server.verifiers.register import VerifierRegister
+from counterfoil.server.verifiers.waiting import Waits
 
 
 def application(server: Server) -> FastAPI:
     """The ASGI application."""
+    register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
+    waits = Waits(server.auth.clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -42,12 +48,14 @@ def application(server: Server) -> FastAPI:
         beside = [
             asyncio.create_task(sweep(server)),
             asyncio.create_task(gauges.watch_lag(server.metrics)),
+            asyncio.create_task(register.keep()),
         ]
         yield
         for task in beside:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await register.close()
         await server.close()
 
     app = FastAPI(
@@ -71,12 +79,15 @@ def application(server: Server) -> FastAPI:
         readiness=server.readiness,
         metrics_for=server.settings.metrics,
         pages_client=server.settings.pages_client,
+        verifiers=register,
+        waits=waits,
     )
     for router in (
         session_routes(server.auth),
         sessions.router,
         accounts_api.router,
         admin.router,
+        verifiers.router,
         health.router,
         oauth.router,
     ):
@@ -88,8 +99,14 @@ def application(server: Server) -> FastAPI:
     app.add_middleware(refusals.Unstored)
     app.add_middleware(Routed, raw=frozenset({PATH}))
     app.add_middleware(HeadAsGet)
-    issuer = IssuerApp(server.auth, more=metadata(server.auth.issuer))
-    server.readiness.on_drained(issuer.release)
+    issuer = IssuerApp(
+        server.auth,
+        more=metadata(server.auth.issuer),
+        register=FeedRegister(app.state.context),
+    )
+    for held in (issuer.release, waits.release):
+        server.readiness.on_drained(held)
+    gauges.of_feed(server.metrics, server.auth.published, register)
     for place in ("/.well-known/{rest:path}", FEED, AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from counterfoil.client import Algorithm
@@ -16,7 +16,7 @@ from counterfoil.keys import Purpose, SigningKeySet
 from counterfoil.outcome import Changed
 from counterfoil.ports import SessionQuery
 from counterfoil.server import key_changes
-from counterfoil.server.api import shapes
+from counterfoil.server.api import shapes, verifiers
 from counterfoil.server.api.context import Administrator, Context, Parts
 from counterfoil.server.api.document import SIGNED_IN, refusals
 from counterfoil.server.tables.accounts import Account
@@ -151,28 +151,39 @@ async def sessions(
     openapi_extra=SIGNED_IN,
 )
 async def end_session(
-    session_id: str, _: Administrator, parts: Parts
-) -> session_shapes.RevokedShape:
+    session_id: str,
+    _: Administrator,
+    parts: Parts,
+    request: Request,
+    *,
+    wait: verifiers.Wait = False,
+) -> verifiers.EndedShape:
     """End a session."""
-    return session_shapes.revoked(
-        await parts.auth.revoke(session_id, because="revoked_by_administrator")
-    )
+    done = await parts.auth.revoke(session_id, because="revoked_by_administrator")
+    return await verifiers.ended(done, parts, request, wait=wait)
 
 
 @router.delete(
     "/sessions", responses=refusals(404), response_model_exclude_none=True, openapi_extra=SIGNED_IN
 )
 async def end_sessions(
-    _: Administrator, parts: Parts, subject: Name = None, client_id: Name = None
-) -> session_shapes.RevokedShape:
+    _: Administrator,
+    parts: Parts,
+    request: Request,
+    *,
+    subject: Name = None,
+    client_id: Name = None,
+    wait: verifiers.Wait = False,
+) -> verifiers.EndedShape:
     """End all sessions of a subject, or of a client."""
     if (subject is None) == (client_id is None):
         raise Malformed("Name one of subject and client_id.")
     if client_id is not None:
-        return session_shapes.revoked(await parts.auth.revoke_client(client_id))
-    await parts.accounts.account(subject or "")
-    because = "revoked_by_administrator"
-    return session_shapes.revoked(await parts.auth.revoke_all(subject or "", because=because))
+        done = await parts.auth.revoke_client(client_id)
+    else:
+        await parts.accounts.account(subject or "")
+        done = await parts.auth.revoke_all(subject or "", because="revoked_by_administrator")
+    return await verifiers.ended(done, parts, request, wait=wait)
 
 
 @router.get("/keys", openapi_extra=SIGNED_IN)

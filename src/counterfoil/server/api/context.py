@@ -25,6 +25,8 @@ from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.proxies.forwarded import client_address
 from counterfoil.server.settings import MetricsFor
 from counterfoil.server.tables.client_secrets import ClientSecrets
+from counterfoil.server.verifiers.register import VerifierRegister
+from counterfoil.server.verifiers.waiting import Waits
 
 ADMIN = "admin"
 
@@ -44,6 +46,8 @@ class Context:
     readiness: Readiness
     metrics_for: MetricsFor
     pages_client: str
+    verifiers: VerifierRegister
+    waits: Waits
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""
