@@ -153,6 +153,9 @@ class BlockingCounterfoil:
     def claims_changed(self, subject: str) -> Changed:
         return drive(self._engine.claims_changed(subject))
 
+    def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
+        return drive(self._engine.declare_restore(progress=progress))
+
     def subject(self, subject: str) -> SubjectState:
         return drive(self._engine.subject(subject))
 

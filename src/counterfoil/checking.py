@@ -19,6 +19,7 @@ from counterfoil.errors import (
     WrongAudience,
 )
 from counterfoil.events import of_session
+from counterfoil.parts import unless_undeclared
 from counterfoil.refresh import Standing
 from counterfoil.status_mirror import ListUnknown
 from counterfoil.strategies import session as plain
@@ -61,17 +62,18 @@ class Checking:
         feed = self.parts.feed
         if feed is None:
             return self._check_token(presented, audience)
-        with suppress(Unavailable):
+        if self.parts.tokens.mirror is not None:
             # A mirror that could not be filled refuses what needs it; a plain JWT does not.
-            feed.ensure()
+            unless_undeclared(feed.ensure)
+        elif feed.is_unproven:
+            unless_undeclared(feed.catch_up)
         try:
             return self._check_token(presented, audience)
         except ListUnknown:
             # After a pause a list is announced as it opens, by this process or by another one.
             feed.catch_up()
         except StatusStale:
-            with suppress(Unavailable):
-                feed.make_up()
+            unless_undeclared(feed.make_up)
         return self._check_token(presented, audience)
 
     def _check_token(self, presented: Presented, audience: str | None) -> Verified:
@@ -167,6 +169,8 @@ class Checking:
         if place is Standing.SPENT and self._was_cut_off(handle, session):
             facts = _from_before(facts, found)
         if session.touch_due(now=now):
+            # What lives again in a copy that was put back was not used lately.
+            unless_undeclared(self.parts.keep_up)
             # The record was read, so the answer is known; that use was not noted harms nobody.
             with suppress(Unavailable):
                 await self.parts.store.touch(session.id, now)

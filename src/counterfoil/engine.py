@@ -259,6 +259,12 @@ class Counterfoil:
         )
         return await self._told(done)
 
+    async def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
+        """Say this once you have put the database back from a copy; until then everything that asks
+        it is refused. Ends every session, in one commit; `progress` hears how many are done.
+        Returns how many were live."""
+        return await self._parts.declare_restore(progress=progress)
+
     async def subject(self, subject: str) -> SubjectState:
         """What is kept about a subject. Read it before a password check and give it to `open`."""
         return await self.store.subject(require_subject(subject))

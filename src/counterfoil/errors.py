@@ -246,6 +246,13 @@ class StoreUnavailable(Unavailable):
     next_step = "Ask again shortly: the store does not answer."
 
 
+class RestoreUndeclared(StoreUnavailable):
+    """The store is older than it once was: somebody put a copy back, and what was revoked since may
+    live in it. Nothing is answered from it until that is declared, which ends all sessions."""
+
+    next_step = "Run `counterfoil restore`, which declares a restore and ends all sessions."
+
+
 class IssuerUnavailable(Unavailable):
     code = "issuer_unavailable"
     next_step = "Ask again shortly: the issuer does not answer."

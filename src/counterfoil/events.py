@@ -29,6 +29,7 @@ EventKind = Literal[
     "client_refused",  # a program without the secret of the client that it named
     "key_rotated",
     "key_distrusted",
+    "store_restored",  # from a backup, and it was declared: every session was ended
 ]
 
 

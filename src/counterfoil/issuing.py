@@ -48,6 +48,12 @@ class Pen:
     issuing: Issuing
     store: Store | None
     _block: Block | None = None
+    _epoch: str | None = None
+
+    def follow(self, epoch: str) -> None:
+        """To be called with the store's epoch: indices of a former one are given out no more."""
+        if epoch != self._epoch:
+            self._epoch, self._block = epoch, None
 
     async def furnish(self, session: Session, client: Client, *, now: datetime) -> Furnished:
         """What must be committed before a credential of this session may leave."""
@@ -144,7 +150,10 @@ class Pen:
         while True:
             block = self._block
             if block is None or not block.list.is_issuing(now=now):
+                epoch = self._epoch
                 self._block = await store.reserve(self.issuing, count=RESERVED_AT_ONCE, now=now)
+                if epoch != self._epoch:
+                    self._block = None
                 continue
             if (kept := session.current_index(block.list.id)) is not None:
                 return kept

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,11 +14,13 @@ from counterfoil.errors import (
     ClientUnknown,
     ConfigurationError,
     CredentialMalformed,
+    RestoreUndeclared,
     SessionUnknown,
     Unavailable,
 )
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.feeds.published import Published
+from counterfoil.feeds.witness import declare
 from counterfoil.issuer_url import require_issuer
 from counterfoil.issuing import Pen
 from counterfoil.lifetime import NOTHING, require_duration
@@ -56,14 +57,18 @@ class Parts:
     source: ClaimsSource | None
     kept: Store | None
     feed: LocalFeed | None
+    mirror: StatusMirror  # which the feed keeps in step
     pen: Pen
     tokens: TokenCheck
 
     @property
     def store(self) -> Store:
-        """The store. Raises `ConfigurationError` where there is none."""
+        """The store. Raises `ConfigurationError` where there is none, `RestoreUndeclared` where it
+        was put back from a copy, and `StoreUnavailable` where that cannot be known."""
         if self.kept is None:
             raise ConfigurationError("Give Counterfoil a store: without one this cannot be done.")
+        if self.feed is not None and self.feed.is_unproven:
+            self.feed.catch_up()
         return self.kept
 
     def secrets(self) -> HandleSecrets:
@@ -113,14 +118,36 @@ class Parts:
             mirror=mirror,
         )
 
+    def keep_up(self) -> None:
+        """Looks whether the store is still what it was, where no thread does. Raises
+        `RestoreUndeclared`, and `StoreUnavailable`."""
+        if self.feed is not None:
+            self.feed.keep_up()
+
     async def commit(self, commit: Commit) -> bool:
-        """Commits; what it changed is in this process's mirror before it is acknowledged."""
-        done = await self.store.commit(commit)
-        if done and (commit.changes or commit.moves_feed) and self.feed is not None:
-            # Durable all the same; a mirror that cannot read on refuses once it is too old.
-            with suppress(Unavailable):
-                self.feed.catch_up()
+        """Commits; what it changed is in this process's mirror, and noted for all, before it is
+        acknowledged. False also where a restore was declared since the records were read."""
+        feed = self.feed
+        if feed is None:
+            return await self.store.commit(commit)
+        before = feed.position
+        feed.keep_up()
+        if before is None or feed.position is None or before.epoch != feed.position.epoch:
+            return False
+        done = await self.store.commit(replace(commit, epoch=before.epoch))
+        # Whoever was first may have begun an epoch, and who tries again has to know.
+        if not done or commit.changes or commit.moves_feed:
+            unless_undeclared(feed.catch_up)
         return done
+
+    async def declare_restore(self, *, progress: Callable[[int], None] | None) -> int:
+        """Makes a store that was put back from a copy one to go on with."""
+        if self.kept is None:
+            raise ConfigurationError("Declare a restore where there is a store: here is none.")
+        live = await declare(self.kept, self.keys, now=self.clock.now(), progress=progress)
+        if self.feed is not None:
+            unless_undeclared(self.feed.catch_up)
+        return live
 
     async def close(self) -> None:
         if self.feed is not None:
@@ -158,9 +185,14 @@ def compose(
         raise ConfigurationError("Set window between one minute and one day.")
     # A mapping is live: a hybrid client may join it later, and its tokens shall not be cut short.
     is_live = isinstance(clients, Mapping)
-    mirror = StatusMirror() if hybrids or is_live else None
+    has_status = bool(hybrids) or is_live
+    mirror = StatusMirror()
+    feed = _local_feed(store, mirror, clock, kept_keys, is_needed=has_status)
     access = max([JOINING if is_live else NOTHING, *(each.lifetime.access for each in hybrids)])
     issuing = Issuing(window=window, access=access)
+    pen = Pen(issuer=issuer, keys=kept_keys, entropy=entropy, issuing=issuing, store=store)
+    if feed is not None:
+        feed.listen(lambda read, _: pen.follow(read.position.epoch))
     return Parts(
         issuer=issuer,
         clients=registered,
@@ -169,10 +201,37 @@ def compose(
         entropy=entropy,
         source=claims,
         kept=store,
-        feed=LocalFeed(store, mirror, clock) if store is not None and mirror is not None else None,
-        pen=Pen(issuer=issuer, keys=kept_keys, entropy=entropy, issuing=issuing, store=store),
-        tokens=TokenCheck(issuer, registered, mirror),
+        feed=feed,
+        mirror=mirror,
+        pen=pen,
+        tokens=TokenCheck(issuer, registered, mirror if has_status else None),
     )
+
+
+def _local_feed(
+    store: Store | None, mirror: StatusMirror, clock: Clock, keys: Keys, *, is_needed: bool
+) -> LocalFeed | None:
+    """None without a store; and where no token needs it, for a store that can only be awaited: that
+    it was put back from a copy is not noticed then."""
+    if store is None:
+        return None
+    try:
+        return LocalFeed(store, mirror, clock, keys)
+    except ConfigurationError:
+        if is_needed:
+            raise
+        return None
+
+
+def unless_undeclared(step: Callable[[], None]) -> None:
+    """Takes a step that may fail: what cannot be read now leaves a mirror that refuses once it is
+    too old. A store that was put back from a copy is no such failure: `RestoreUndeclared`."""
+    try:
+        step()
+    except RestoreUndeclared:
+        raise
+    except Unavailable:
+        pass
 
 
 def require_store(store: object) -> None:

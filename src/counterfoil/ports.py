@@ -42,7 +42,7 @@ class Commit:
     stand at its version. Changes are numbered in the order of commits, without gaps. What the
     opening fixed (subject, client_id, created_at, absolute_end) is not written again. `moves_feed`
     says that it withdraws trust: without any change it takes one number all the same, so that a
-    store from which it is missing shows that by its number.
+    store from which it is missing shows that by its number. `epoch`: the store must still be in it.
     """
 
     sessions: tuple[Session, ...] = ()
@@ -51,6 +51,7 @@ class Commit:
     unchanged: tuple[ClientState, ...] = ()
     changes: tuple[StatusChange, ...] = ()
     moves_feed: bool = False
+    epoch: str | None = None
     events: tuple[Event, ...] = ()
 
 
@@ -131,7 +132,25 @@ class Store(Protocol):
 
     async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
         """The changes after a position; from nothing if that is None or of another epoch. Read
-        after the call began. Lists whose tokens have all expired are left out."""
+        after the call began. Lists whose tokens have all expired are left out. An epoch is 1 to 64
+        of `A-Za-z0-9_-`; what is before the first dash is the store's name, which no other has."""
+
+    async def begin_epoch(
+        self,
+        *,
+        now: datetime,
+        reached: Callable[[Position], Position],
+        because: str = "restored",
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Makes a store that was put back one to go on with. Returns how many sessions were live.
+
+        All at once: every session that has not ended is ended at `now`, `because`; an epoch begins
+        that follows the store's own and that of what `reached` answers to its position; the changes
+        are forgotten, and the lists, none of which returns; what anybody read before of a session,
+        subject or client is expected in vain; the trail has one event of it, `store_restored`.
+        progress: called now and then with the sessions done so far, in whatever thread.
+        """
 
     async def trail(
         self, *, subject: str | None = None, before: int | None = None, limit: int = 100
@@ -147,7 +166,8 @@ class Store(Protocol):
 
 
 class Keys(Protocol):
-    """Where signing keys and K are kept. Both calls are cheap enough to make for each issue."""
+    """Where signing keys and K are kept, and how far stores are known to have come. All calls but
+    `update` are cheap enough to make for each issue."""
 
     def signing_keys(self) -> SigningKeySet:
         """The set as it stands now, changed by whatever process."""
@@ -160,3 +180,11 @@ class Keys(Protocol):
 
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the set by what `change` makes of it, one at a time, durably."""
+
+    def reach(self, position: Position) -> Position:
+        """Notes that a store has come to this position. Answers the furthest that any process has
+        noted of that store; if the position is behind it, the store is older than it once was.
+
+        What was noted is known to all processes, and survives each of them; it may be lost in a
+        power cut. It is never further than the store had come. Raises `StoreUnavailable`.
+        """

@@ -24,10 +24,39 @@ CLAIMS_STALE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a reader of the feed has come: numbers are gap-free within an epoch."""
+    """How far a reader of the feed has come: numbers are gap-free within an epoch.
+
+    An epoch is its store's name, which stays, and after each restore that was declared a number
+    that is higher than all before and something random: `name-number-random`.
+    """
 
     epoch: str
     number: int
+
+    @property
+    def store(self) -> str:
+        return self.epoch.partition("-")[0]
+
+    def is_behind(self, reached: Position) -> bool:
+        """Whether a store that says this is older than it once was, when it had come to `reached`.
+        Positions of different stores say nothing about each other."""
+        if self.epoch == reached.epoch:
+            return self.number < reached.number
+        return self.store == reached.store and _place(self.epoch) <= _place(reached.epoch)
+
+
+def following_epoch(position: Position, reached: Position, *, now: datetime, chance: str) -> str:
+    """The epoch to begin where this one was put back: it follows those of both positions, and any
+    that was begun before, unless the clock was behind then. chance: something random."""
+    place = max(_place(position.epoch), _place(reached.epoch)) + 1
+    return f"{position.store}-{max(place, int(now.timestamp()))}-{chance}"
+
+
+def _place(epoch: str) -> int:
+    """Where an epoch stands among those of its store."""
+    _, _, rest = epoch.partition("-")
+    place = rest.partition("-")[0]
+    return int(place) if place.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +72,15 @@ class StatusChange:
 class FeedRead:
     """One read of the feed: the changes after `after` up to `position`, in order, and the whole
     directory of lists. `after` is None when it starts from nothing. `at`: the issuer's wall time
-    when it was read, which is compared with the issuer's other moments alone."""
+    when it was read, which is compared with the issuer's other moments alone. copied_at: when the
+    store was copied, if it is a backup that was put in place and not declared."""
 
     after: Position | None
     position: Position
     at: datetime
     lists: tuple[StatusList, ...]
     changes: tuple[StatusChange, ...]
+    copied_at: datetime | None = None
 
 
 def status_of(session: Session, subject: SubjectState, claims_version: int) -> Status:

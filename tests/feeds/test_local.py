@@ -20,6 +20,7 @@ from counterfoil.feeds.local import LocalFeed
 from counterfoil.ports import Commit
 from counterfoil.status_change import StatusChange
 from counterfoil.status_mirror import StatusMirror
+from counterfoil.stores.memory import MemoryKeys
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.clock import FrozenClock
 from counterfoil.testing.records import NOW, a_session, an_index, opened, revoke
@@ -59,7 +60,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def feed(store: Trouble, clock: FrozenClock) -> Iterator[LocalFeed]:
-    feed = LocalFeed(store, StatusMirror(), clock)
+    feed = LocalFeed(store, StatusMirror(), clock, MemoryKeys())
     yield feed
     feed.stop()
 
@@ -366,7 +367,7 @@ async def test_what_was_written_to_the_same_file_arrives_by_itself(tmp_path: Pat
     index = await an_index(there)
     await opened(there, a_session(indices=(index,)))
     mirror, clock = StatusMirror(), FrozenClock(now=NOW)
-    feed = LocalFeed(here, mirror, clock)
+    feed = LocalFeed(here, mirror, clock, MemoryKeys())
     feed.ensure()
 
     def status() -> type[Exception] | None:
@@ -394,6 +395,6 @@ def test_what_was_read_is_as_old_as_the_beginning_of_the_read() -> None:
             clock.advance(3 * SECOND)
             return await super().feed(after, now=now)
 
-    LocalFeed(Slow(), mirror, clock).catch_up()
+    LocalFeed(Slow(), mirror, clock, MemoryKeys()).catch_up()
     assert mirror.age(uptime=clock.uptime()) == 3
     assert mirror.as_of == START

@@ -13,17 +13,19 @@ import os
 import threading
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.drive import drive
-from counterfoil.errors import Unavailable
+from counterfoil.errors import RestoreUndeclared, Unavailable
+from counterfoil.feeds.witness import Witness
 from counterfoil.status_mirror import FeedGap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from counterfoil.clock import Clock
-    from counterfoil.ports import Store
+    from counterfoil.ports import Keys, Store
     from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_mirror import StatusMirror
 
@@ -40,12 +42,21 @@ _log = logging.getLogger("counterfoil.feed")
 
 
 class LocalFeed:
-    """Keeps a mirror in step with a store. Started at first use, and again after a fork."""
+    """Keeps a mirror in step with a store. Started at first use, and again after a fork.
 
-    def __init__(self, store: Store, mirror: StatusMirror, clock: Clock) -> None:
+    Each read is compared with how far the store is known to have come. is_unproven: whether nothing
+    may be taken from the store before it was read here, because it never was, or because it was put
+    back from a copy and that is not declared.
+    """
+
+    def __init__(self, store: Store, mirror: StatusMirror, clock: Clock, keys: Keys) -> None:
+        self.is_unproven = True
         self._store = store.blocking()
+        self._keys = keys
+        self._witness = Witness(self._store, keys)
         self._mirror = mirror
         self._clock = clock
+        self._is_refused = False
         self._pid = 0
         self._tried_at = float("-inf")
         self._read_at = float("-inf")  # the thread's own time, which passes whatever the clock says
@@ -61,8 +72,10 @@ class LocalFeed:
     def ensure(self) -> None:
         """Starts the thread in this process, and does not return before the first read is in.
 
-        Raises `StoreUnavailable` when that read fails."""
+        Raises `StoreUnavailable` when that read fails, and `RestoreUndeclared`."""
         if self._pid == os.getpid():
+            if self.is_unproven:
+                self.catch_up()
             return
         with self._reading:
             if self._pid == os.getpid():
@@ -76,10 +89,20 @@ class LocalFeed:
             thread.start()
             self._pid = os.getpid()
 
+    @property
+    def position(self) -> Position | None:
+        """How far this process has read."""
+        return self._mirror.position
+
     def catch_up(self) -> None:
-        """Reads on now. Raises `StoreUnavailable`."""
+        """Reads on now. Raises `StoreUnavailable` and `RestoreUndeclared`."""
         with self._reading:
             self._read_on()
+
+    def keep_up(self) -> None:
+        """Reads on, where no thread of this process does. Raises as `catch_up` does."""
+        if self.is_unproven or self._pid != os.getpid():
+            self.catch_up()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Calls it after every read of this process, with what was read and the uptime at which
@@ -93,8 +116,11 @@ class LocalFeed:
         self._read_by = min(self._read_by, uptime)
 
     def witness(self, position: Position) -> None:
-        """A verifier shows that this issuer once said a position of this epoch which the store has
-        not: somebody put the store back to before."""
+        """Somebody shows that this issuer once said a position. If it is of this store, and the
+        store has not come so far, it was put back from a copy, and nothing is answered any more."""
+        self._keys.reach(position)
+        with suppress(Unavailable):
+            self.catch_up()
 
     def make_up(self) -> None:
         """Reads on, if nobody has tried to for a while: the clock has jumped, as after suspend.
@@ -171,13 +197,26 @@ class LocalFeed:
         began, at = self._clock.uptime(), self._clock.now()
         self._read_at, self._read_by = time.monotonic(), float("inf")
         try:
-            read = drive(self._store.feed(self._mirror.position, now=at))
+            read = self._witnessed(self._mirror.position, at)
             try:
                 self._mirror.apply(read, began=began, at=at)
             except FeedGap:
-                read = drive(self._store.feed(None, now=at))
+                read = self._witnessed(None, at)
                 self._mirror.apply(read, began=began, at=at)
             for listener in tuple(self._listeners):
                 listener(read, began)
         finally:
             self._tried_at = self._clock.uptime()
+
+    def _witnessed(self, after: Position | None, at: datetime) -> FeedRead:
+        try:
+            read = self._witness.read(after, now=at)
+        except RestoreUndeclared as why:
+            if not self._is_refused:
+                _log.error("%s %s", why.detail, why.next_step)
+            self.is_unproven = self._is_refused = True
+            raise
+        if self._is_refused:
+            _log.warning("The restore was declared: the store is read again.")
+        self.is_unproven = self._is_refused = False
+        return read

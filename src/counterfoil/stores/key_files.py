@@ -22,6 +22,7 @@ from counterfoil.clock import SystemClock
 from counterfoil.errors import ConfigurationError, KeysStale, StoreUnavailable
 from counterfoil.handle import HandleSecrets
 from counterfoil.keys import SigningKeySet
+from counterfoil.stores.witness_files import WitnessFiles
 from counterfoil.strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from counterfoil.clock import Clock
     from counterfoil.keys import PublicKeySet
+    from counterfoil.status_change import Position
 
 KEYS_MAX_AGE: Final = timedelta(hours=1)
 LOOK_EVERY: Final = timedelta(milliseconds=250)
@@ -39,7 +41,8 @@ Content = TypeVar("Content")
 
 
 class KeyFiles:
-    """`signing-keys.json` and `handle-secrets.json` in a folder, made on first use.
+    """`signing-keys.json` and `handle-secrets.json` in a folder, made on first use, and beside them
+    `witness-…`, which says how far a store has come.
 
     A file changed by another process is seen by the next `signing_keys()`, and by `public_keys()`
     within LOOK_EVERY. One that can no longer be read is remembered for `keys_max_age`; then
@@ -56,6 +59,7 @@ class KeyFiles:
     ) -> None:
         folder = Path(folder)
         self._folder = folder
+        self._witness = WitnessFiles(folder)
         self._clock: Clock = clock or SystemClock()
         self._keys = _Watched(
             folder / "signing-keys.json", SigningKeySet.from_json, self._clock, keys_max_age
@@ -90,6 +94,10 @@ class KeyFiles:
                 self._write(self._keys.path, changed.to_json())
                 self._keys.load()
         return changed
+
+    def reach(self, position: Position) -> Position:
+        """Notes how far a store has come, and answers how far it is known to have come."""
+        return self._witness.reach(position)
 
     def reload(self) -> None:
         """Reads the files that there are now, changed or not. Raises `ConfigurationError` for one

@@ -9,21 +9,25 @@ import secrets
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
+from counterfoil.events import Event
 from counterfoil.handle import HandleSecrets
 from counterfoil.keys import PublicKeySet, SigningKeySet
 from counterfoil.lifetime import has_passed, latest
 from counterfoil.ports import Commit, Found, SessionQuery, TrailLine
-from counterfoil.status_change import FeedRead, Position, StatusChange
+from counterfoil.status_change import FeedRead, Position, StatusChange, following_epoch
 from counterfoil.status_list import Block, Issuing, StatusList, schedule
 from counterfoil.subject import ClientState, SubjectState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from counterfoil.events import Event
     from counterfoil.session import Session
+
+
+_LEAP: Final = 2**32  # what was expected of a record before an epoch is nearer to it than that
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class MemoryStore:
     """Keeps records in this process. Safe for several threads."""
 
     suspends: bool = False
-    epoch: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    epoch: str = field(default_factory=lambda: secrets.token_hex(12))
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     _subjects: dict[str, SubjectState] = field(default_factory=dict, repr=False)
     _clients: dict[str, ClientState] = field(default_factory=dict, repr=False)
@@ -154,6 +158,39 @@ class MemoryStore:
                 changes=tuple(change for change in changes if change and change.list_id in kept),
             )
 
+    async def begin_epoch(
+        self,
+        *,
+        now: datetime,
+        reached: Callable[[Position], Position],
+        because: str = "restored",
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        with self._lock:
+            position = Position(self.epoch, self._number)
+            chance = secrets.token_hex(4)
+            self.epoch = following_epoch(position, reached(position), now=now, chance=chance)
+            self._number = 0
+            self._changes.clear()
+            self._lists.clear()
+            open_ones = [s for s in self._sessions.values() if s.ended_at is None]
+            live = sum(session.is_live(now=now) for session in open_ones)
+            for session in open_ones:
+                ended = session.revoked(now=now, because=because)
+                self._sessions[session.id] = replace(ended, version=session.version + _LEAP)
+            for state in self._subjects.values():
+                version, epoch = state.version + _LEAP, state.epoch + _LEAP
+                self._subjects[state.subject] = replace(state, version=version, epoch=epoch)
+            for client_id in {*self._clients, *(s.client_id for s in self._sessions.values())}:
+                client = self._clients.get(client_id, ClientState(client_id=client_id))
+                self._clients[client_id] = replace(client, version=client.version + _LEAP)
+            detail = {"because": because, "sessions": live}
+            self._trail.append(Event(kind="store_restored", at=now, detail=detail))
+            self._stir()
+            if progress is not None:
+                progress(len(open_ones))
+            return live
+
     async def trail(
         self, *, subject: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[TrailLine]:
@@ -192,6 +229,8 @@ class MemoryStore:
         return self._subjects.get(subject, SubjectState(subject=subject))
 
     def _holds(self, commit: Commit) -> bool:
+        if commit.epoch not in (None, self.epoch):
+            return False
         sessions = (
             (self._sessions[s.id].version if s.id in self._sessions else 0) == s.version - 1
             for s in commit.sessions
@@ -238,3 +277,14 @@ class MemoryKeys:
         with self._lock:
             self._set = change(self._set)
             return self._set
+
+    def reach(self, position: Position) -> Position:
+        with self._lock:
+            reached = self._reached.setdefault(position.store, position)
+            if reached.is_behind(position):
+                reached = self._reached[position.store] = position
+            return reached
+
+    @cached_property
+    def _reached(self) -> dict[str, Position]:
+        return {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from counterfoil.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from counterfoil.events import Event
@@ -79,6 +79,19 @@ class CountedStore:
 
     async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
         return await self._counted("feed", self._store.feed(after, now=now))
+
+    async def begin_epoch(
+        self,
+        *,
+        now: datetime,
+        reached: Callable[[Position], Position],
+        because: str = "restored",
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        begun = self._store.begin_epoch(now=now, reached=reached, because=because, progress=progress)
+        ended = await self._counted("begin_epoch", begun)
+        self._metrics.events.count("store_restored")
+        return ended
 
     async def trail(
         self, *, subject: str | None = None, before: int | None = None, limit: int = 100

@@ -1,4 +1,5 @@
-"""Whether requests should be sent here: the store and the keys can be read, and nobody said stop.
+"""Whether requests should be sent here: the store and the keys can be read, the store was not put
+back from a copy, and nobody said stop.
 
 A queue of passwords that is full does not count. A storm of sign-ins may not take the server away
 from those who are signed in; sign-ins are answered 503 then, and everything else as ever.
@@ -12,18 +13,20 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.drive import drive
+from counterfoil.clock import SystemClock
 from counterfoil.errors import (
     ConfigurationError,
     IssuerUnavailable,
     KeysStale,
     StoreUnavailable,
 )
+from counterfoil.feeds.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from counterfoil.ports import Keys, Store
+    from counterfoil.status_change import Position
 
 WITHIN: Final = 2.0  # seconds; a store that takes longer is none to send requests to
 RETRY_AFTER: Final = timedelta(seconds=1)
@@ -34,8 +37,9 @@ class Readiness:
 
     def __init__(self, store: Store, keys: Keys) -> None:
         self.is_draining = False
-        self._store = store
+        self._witness = Witness(store, keys)
         self._keys = keys
+        self._position: Position | None = None
         self._looking: Future[None] | None = None
         self._held: list[Callable[[], None]] = []
 
@@ -70,7 +74,8 @@ class Readiness:
 
     def _look(self, looking: Future[None]) -> None:
         try:
-            drive(self._store.subject("readiness"))
+            read = self._witness.read(self._position, now=SystemClock().now())
+            self._position = read.position
             self._keys.public_keys()
             self._keys.handle_secrets()
         except ConfigurationError as why:

@@ -47,6 +47,7 @@ _FIRST_CLIENT: Final = (
 )
 _NEXT_CLIENT: Final = "UPDATE cf_clients SET version = ? WHERE client_id = ? AND version = ?"
 _CLIENT: Final = "SELECT version FROM cf_clients WHERE client_id = ?"
+_EPOCH: Final = "SELECT epoch FROM cf_feed"
 _MOVE: Final = "UPDATE cf_feed SET number = number + ?"
 _NUMBER: Final = f"{_MOVE} RETURNING number"
 _CHANGE: Final = "INSERT INTO cf_changes (number, list_id, position, status) VALUES (?, ?, ?, ?)"
@@ -72,6 +73,8 @@ async def touch(transaction: Transaction, session_id: str, at: datetime) -> None
 
 
 async def _write_records(transaction: Transaction, commit: Commit) -> bool:
+    if commit.epoch is not None and await transaction.one(_EPOCH) != (commit.epoch,):
+        return False
     for session in commit.sessions:
         if not await _write_session(transaction, session):
             return False

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.status_change import FeedRead, Position, StatusChange
 from counterfoil.status_list import Block, schedule
-from counterfoil.stores.statements.records import LIST, list_of, list_row, micros
+from counterfoil.stores.statements.records import (
+    LIST,
+    list_of,
+    list_row,
+    micros,
+    moment_or_none,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +21,9 @@ if TYPE_CHECKING:
     from counterfoil.status_list import Issuing, StatusList
     from counterfoil.stores.rows import Reading, Rows, Transaction
 
-_STANDING: Final = "SELECT epoch, number, directory FROM cf_feed"
+_STANDING: Final = (
+    "SELECT epoch, number, directory, (SELECT max(made_at) FROM cf_backup) FROM cf_feed"
+)
 _LISTS: Final = f"SELECT {LIST} FROM cf_lists ORDER BY number"
 _CHANGES: Final = (
     "SELECT c.list_id, c.position, c.status FROM cf_changes c JOIN cf_lists l ON l.id = c.list_id"
@@ -62,7 +70,7 @@ class Feed:
         directory = self._directory
         if after is not None:
             row = await self._rows.one(_STANDING)
-            if row == (after.epoch, after.number, directory.version):
+            if row == (after.epoch, after.number, directory.version, None):
                 lists = directory.kept(now=now)
                 return FeedRead(after=after, position=after, at=now, lists=lists, changes=())
         read, self._directory = await self._rows.snapshot(
@@ -73,7 +81,7 @@ class Feed:
 
 async def position_of(reading: Reading) -> Position:
     """How far the feed goes."""
-    [(epoch, number, _)] = await reading.all(_STANDING)
+    [(epoch, number, *_)] = await reading.all(_STANDING)
     return Position(epoch, number)
 
 
@@ -117,7 +125,7 @@ async def sweep(rows: Rows, *, now: datetime, limit: int) -> int:
 async def _read_feed(
     reading: Reading, after: Position | None, now: datetime
 ) -> tuple[FeedRead, Directory]:
-    [(epoch, number, version)] = await reading.all(_STANDING)
+    [(epoch, number, version, copied_at)] = await reading.all(_STANDING)
     directory = Directory(epoch, version, tuple(map(list_of, await reading.all(_LISTS))))
     start = after if after is not None and after.epoch == epoch else None
     changes = await reading.all(_CHANGES, (start.number if start else 0, micros(now)))
@@ -127,5 +135,6 @@ async def _read_feed(
         at=now,
         lists=directory.kept(now=now),
         changes=tuple(StatusChange(*change) for change in changes),
+        copied_at=moment_or_none(copied_at),
     )
     return read, directory

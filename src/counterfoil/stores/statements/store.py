@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from counterfoil.stores.statements import commits, sessions, status, trail
+from counterfoil.stores.statements import commits, epochs, sessions, status, trail
 from counterfoil.stores.statements.records import is_storable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from counterfoil.events import Event
@@ -76,6 +77,20 @@ class RowsStore:
 
     async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
         return await self._feed.read(after, now=now)
+
+    async def begin_epoch(
+        self,
+        *,
+        now: datetime,
+        reached: Callable[[Position], Position],
+        because: str = "restored",
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        return await self.rows.transaction(
+            lambda transaction: epochs.begin(
+                transaction, now=now, reached=reached, because=because, progress=progress
+            )
+        )
 
     async def trail(
         self, *, subject: str | None = None, before: int | None = None, limit: int = 100

@@ -21,6 +21,7 @@ import pytest
 
 from counterfoil.testing.store_contract.committing import Committing
 from counterfoil.testing.store_contract.engine_racing import EngineRaces
+from counterfoil.testing.store_contract.epochs import Beginning
 from counterfoil.testing.store_contract.hinting import Hinting
 from counterfoil.testing.store_contract.listing import Listing
 from counterfoil.testing.store_contract.racing import Racing
@@ -44,6 +45,7 @@ class StoreContract(
     Reserving,
     Feeding,
     Sweeping,
+    Beginning,
     Racing,
     EngineRaces,
 ):

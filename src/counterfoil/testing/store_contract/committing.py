@@ -47,6 +47,7 @@ FAILURES = {
     "the client is not there": Commit(clients=(ClientState(client_id="web", version=2),)),
     "the client stands elsewhere": Commit(unchanged=(ClientState(client_id="api"),)),
     "the client was never seen": Commit(unchanged=(ClientState(client_id="web", version=1),)),
+    "the store is in another epoch": Commit(epoch="another"),
 }
 
 
