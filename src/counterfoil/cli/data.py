@@ -19,6 +19,7 @@ from counterfoil.server.settings import Settings, load
 from counterfoil.server.tables.accounts import Account
 from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
+from counterfoil.server.tables.verifiers import VerifierRows
 
 NOTE: Final = "served.json"
 SPANS: Final = ("access_lifetime", "idle", "absolute", "grace", "max_staleness")
@@ -27,13 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """An open data folder: the engine, the accounts and the registered clients."""
+    """An open data folder: the engine, the accounts, the registered clients, who follows them."""
 
     settings: Settings
     auth: Counterfoil
     accounts: Accounts
     clients: ClientRows
     client_secrets: ClientSecrets
+    verifiers: VerifierRows
     clock: Clock
 
     async def account(self, who: str) -> Account:
@@ -128,5 +130,6 @@ async def _open(settings: Settings) -> DataFolder:
         server.accounts,
         server.client_rows,
         server.client_secrets,
+        VerifierRows(server.store.rows),
         server.auth.clock,
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from counterfoil.cli import spreading
 from counterfoil.cli.data import DataFolder, at
 from counterfoil.cli.options import IDS, AsJson, Data, Limit
 from counterfoil.cli.output import tell, tell_json, tell_table
 from counterfoil.cli.progress import counting
+from counterfoil.cli.spreading import Committed, Hearing
 from counterfoil.cli.words import bounds, counted, relative, stamp
 from counterfoil.errors import ConfigurationError, NotFound
 from counterfoil.outcome import Revoked
@@ -27,6 +29,9 @@ Subject = Annotated[str | None, typer.Option("--subject", help="Sessions of this
 Identifier = Annotated[str | None, typer.Option("--identifier", help="Sessions of this account.")]
 ClientId = Annotated[str | None, typer.Option("--client", help="Sessions of this client.")]
 All = Annotated[bool, typer.Option("--all", help="Ended and expired ones too, while kept.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Return when no verifier accepts them, and show who knows.")
+]
 Before = Annotated[
     str | None, typer.Option("--before", metavar="ID", help="Go on after this session.")
 ]
@@ -101,6 +106,7 @@ def revoke(
     subject: Subject = None,
     identifier: Identifier = None,
     client: ClientId = None,
+    wait: Wait = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -108,42 +114,44 @@ def revoke(
     asked = [name for name in (session_id, subject, identifier, client) if name is not None]
     if len(asked) != 1:
         raise ConfigurationError("Name one of ID, --subject, --identifier and --client.")
-    if client is not None:
-        revoked = _of_client(client, data)
-    elif session_id is not None:
-        revoked = at(data, lambda folder: _revoke_one(folder, session_id))
-    else:
 
-        async def work(folder: DataFolder) -> Revoked:
+    async def work(folder: DataFolder) -> Committed:
+        if session_id is not None:
+            revoked = await _revoke_one(folder, session_id)
+        elif client is not None:
+            revoked = await folder.auth.revoke_client(client, progress=progress)
+        else:
             whose = await _subject(folder, subject, identifier)
-            return await folder.auth.revoke_all(whose or "", because=BECAUSE)
+            revoked = await folder.auth.revoke_all(whose or "", because=BECAUSE)
+        return Committed(revoked, folder.clock.uptime(), folder.clock.now())
 
-        revoked = at(data, work)
-    _tell(revoked, one=session_id is not None, as_json=as_json)
+    # Of a client it goes on until no session is live, and shows how far it is.
+    counts = counting(f"Ending the sessions of {client}", "ended") if client else nullcontext()
+    with counts as progress:
+        done = at(data, work)
+    heard = spreading.wait(data, done, quietly=as_json) if wait else None
+    _tell(done.revoked, heard, one=session_id is not None, as_json=as_json)
 
 
-def _of_client(client_id: str, data: Path | None) -> Revoked:
-    """Goes on until no session of the client is live, and shows how far it is."""
-    with counting(f"Ending the sessions of {client_id}", "ended") as progress:
-        return at(data, lambda folder: folder.auth.revoke_client(client_id, progress=progress))
-
-
-def _tell(revoked: Revoked, *, one: bool, as_json: bool) -> None:
+def _tell(revoked: Revoked, heard: Hearing | None, *, one: bool, as_json: bool) -> None:
+    told = bounds(revoked) if heard is None else heard.bounds
     if as_json:
+        left = revoked if heard is None else heard.revoked
         tell_json(
             {
-                "revoked": revoked.count,
-                "effective_within_seconds": revoked.effective_within,
-                "elsewhere_within_seconds": revoked.elsewhere_within,
-                "ended_at": revoked.ended_at,
+                "revoked": left.count,
+                "effective_within_seconds": left.effective_within,
+                "elsewhere_within_seconds": left.elsewhere_within,
+                "ended_at": left.ended_at,
+                **({} if heard is None else heard.described()),
             }
         )
     elif revoked.count:
-        tell(f"Ended {counted(revoked.count, 'session')}: {bounds(revoked)}.")
+        tell(f"Ended {counted(revoked.count, 'session')}: {told}.")
     elif one and revoked.ended_at is not None:
-        tell(f"Ended nothing: it had ended at {stamp(revoked.ended_at)} ({bounds(revoked)}).")
+        tell(f"Ended nothing: it had ended at {stamp(revoked.ended_at)} ({told}).")
     else:
-        tell(f"Ended nothing: no session was live ({bounds(revoked)}).")
+        tell(f"Ended nothing: no session was live ({told}).")
 
 
 async def _revoke_one(folder: DataFolder, session_id: str) -> Revoked:

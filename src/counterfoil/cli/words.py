@@ -22,8 +22,12 @@ class Lagging(Protocol):
 
 def bounds(found: Lagging) -> str:
     """How soon a change holds: at Counterfoil's verifiers, and at those that know only JWTs."""
-    effective, elsewhere = _bound(found.effective_within), _bound(found.elsewhere_within)
-    return f"effective {effective}, elsewhere {elsewhere}"
+    return f"effective {within(found.effective_within)}, elsewhere {within(found.elsewhere_within)}"
+
+
+def within(length: timedelta) -> str:
+    """How soon: "at once" or "within 10 s"."""
+    return "at once" if length == NOTHING else f"within {seconds_up(length)} s"
 
 
 def span(length: timedelta) -> str:
@@ -50,7 +54,3 @@ def stamp(moment: datetime) -> str:
 def counted(number: int, noun: str) -> str:
     """As in "1 session", "2 sessions"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _bound(length: timedelta) -> str:
-    return "at once" if length == NOTHING else f"within {seconds_up(length)} s"
