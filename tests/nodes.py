@@ -54,6 +54,7 @@ def own_keys() -> MemoryKeys:
     keys = copy(scenes.KEYS)
     keys._set = KEYS  # noqa: SLF001 - an RSA key costs more than a test
     keys._lock = Lock()  # noqa: SLF001 - as above
+    vars(keys).pop("_reached", None)
     return keys
 
 
@@ -74,12 +75,69 @@ class Watched(MemoryStore):
         return await super().feed(after, now=now)
 
 
+class Behind:
+    """A store as a node sees it that lags: nothing that was committed after a number."""
+
+    def __init__(self, store: MemoryStore, number: int) -> None:
+        self._store = store
+        self._seen = number
+
+    def blocking(self) -> Behind:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def feed(self, after: Position | None, *, now: datetime) -> FeedRead:
+        store = self._store
+        with store._lock:  # noqa: SLF001 - no store that is sound can be asked for its past
+            number, store._number = store._number, self._seen  # noqa: SLF001 - as above
+            try:
+                return await store.feed(after, now=now)
+            finally:
+                store._number = number  # noqa: SLF001 - as above
+
+
 @dataclass
-class Node:
-    """An issuer's node, asked by function calls."""
+class Answering:
+    """What a node answers to GETs, by function calls."""
+
+    published: Published
+
+    def ask(self, question: Question) -> str:
+        """The answer, once there is one. Raises what is refused."""
+        raise NotImplementedError
+
+    def answered(self, question: Question, ready: Ready) -> str:
+        return drive(self.published.answer(question, ready))
+
+    def jwks(self) -> bytes:
+        return json.dumps(self.published.keys.public_keys().to_jwks()).encode()
+
+    def reply(self, url: str) -> Reply:
+        assert url.startswith(self.published.issuer)
+        parts = urlsplit(url.removeprefix(self.published.issuer))
+        query = parse_qsl(parts.query)
+        try:
+            if parts.path == JWKS:
+                return HTTPStatus.OK, self.jwks()
+            if parts.path == FEED:
+                return HTTPStatus.OK, self.ask(Question.read(query)).encode()
+            found = dict(query)
+            signed = self.published.signed_list(
+                parts.path.removeprefix(LISTS),
+                at_least=Position(found["epoch"], int(found["number"])),
+            )
+            return HTTPStatus.OK, signed.token.encode()
+        except CounterfoilError as error:
+            return status_of(error), b""
+
+
+@dataclass
+class Node(Answering):
+    """A node on a clock that stands still."""
 
     scene: scenes.Scene
-    published: Published
 
     @property
     def clock(self) -> FrozenClock:
@@ -98,42 +156,20 @@ class Node:
         drive(self.scene.auth.revoke(opened.session.id))
 
     def ask(self, question: Question) -> str:
-        """The answer. Who waits for news gets it when time has gone by. Raises what is refused."""
+        """Who waits for news gets it when time has gone by."""
         ready: list[Ready] = []
         waiting = self.published.enter(question, ready.append)
         while not ready:
             left = max(0.0, waiting.due - self.clock.uptime())
             self.clock.advance(timedelta(seconds=left + 0.001))
             self.published.feed.catch_up()
-        return drive(self.published.answer(question, ready[0]))
+        return self.answered(question, ready[0])
 
     def told(self, **asked: Any) -> Answer:
         """What a verifier that knows nothing reads in the answer to this question."""
         question = Question(**{"nonce": NONCE, **asked})
-        keys = self.scene.auth.keys.public_keys()
+        keys = self.published.keys.public_keys()
         return read_answer(self.ask(question), question, keys=keys, issuer=ISSUER, held=None)
-
-    def jwks(self) -> bytes:
-        return json.dumps(self.scene.auth.keys.public_keys().to_jwks()).encode()
-
-    def reply(self, url: str) -> Reply:
-        """What it answers to a GET of this address."""
-        parts = urlsplit(url)
-        assert url.startswith(ISSUER)
-        query = parse_qsl(parts.query)
-        try:
-            if parts.path == JWKS:
-                return HTTPStatus.OK, self.jwks()
-            if parts.path == FEED:
-                return HTTPStatus.OK, self.ask(Question.read(query)).encode()
-            found = dict(query)
-            signed = self.published.signed_list(
-                parts.path.removeprefix(LISTS),
-                at_least=Position(found["epoch"], int(found["number"])),
-            )
-            return HTTPStatus.OK, signed.token.encode()
-        except CounterfoilError as error:
-            return status_of(error), b""
 
 
 @contextmanager
@@ -144,7 +180,7 @@ def node(monkeypatch: pytest.MonkeyPatch, *clients: Client, **more: Any) -> Iter
         published = scene.auth.published
         assert published is not None
         published.prepare()
-        yield Node(scene, published)
+        yield Node(published, scene)
 
 
 @dataclass
@@ -178,10 +214,11 @@ class Pair:
         return get
 
     def settle(self, *, steps: int = 20) -> int:
-        """Steps until the verifier has come as far as the node; how many there were."""
+        """Steps until the verifier is connected, and as far as the node; how many there were."""
         for number in range(1, steps + 1):
             self.step()
-            if self.following.mirror.position == self.node.position:
+            is_connected = self.following.connected_since is not None
+            if is_connected and self.following.mirror.position == self.node.position:
                 return number
         raise AssertionError("it did not come so far")
 

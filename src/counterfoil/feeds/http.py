@@ -41,6 +41,7 @@ class Carrier:
         self._begin_anew()
         this = weakref.ref(self)
         following.keys.wake = lambda: carrier.wake() if (carrier := this()) is not None else None
+        _carriers.add(self)
 
     def _begin_anew(self) -> None:
         self._changed = threading.Condition()
@@ -51,10 +52,6 @@ class Carrier:
         """Has the issuer followed from now on, in this process."""
         if self._pid == os.getpid():
             return
-        if self._pid:
-            # Whatever the parent held is its own: a lock may be held here by nobody.
-            self._begin_anew()
-            self.following.forked()
         with self._changed:
             if self._pid == os.getpid():
                 return
@@ -63,6 +60,13 @@ class Carrier:
             arguments = (weakref.ref(self), generation, bell)
             threading.Thread(target=_run, args=arguments, name=THREAD, daemon=True).start()
             self._pid = os.getpid()
+
+    def forked(self) -> None:
+        """Makes it this process's own. What the parent held is the parent's: nobody here lets go of
+        its locks, and its thread did not come along."""
+        self._pid = 0
+        self._begin_anew()
+        self.following.forked()
 
     def wake(self) -> None:
         """Something is due before its time."""
@@ -145,6 +149,18 @@ class Carrier:
     def tell(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+_carriers: Final[weakref.WeakSet[Carrier]] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for carrier in tuple(_carriers):
+        carrier.forked()
+
+
+# In the child while it has one thread yet: later, two that come at once would both do it.
+os.register_at_fork(after_in_child=_forked)
 
 
 def _run(carrier_of: weakref.ref[Carrier], generation: object, bell: _Bell) -> None:
