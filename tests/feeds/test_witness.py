@@ -16,13 +16,16 @@ from counterfoil.feeds.local import LocalFeed
 from counterfoil.feeds.witness import OLDER, Witness, declare
 from counterfoil.ports import Commit
 from counterfoil.status_change import FeedRead, Position
+from counterfoil.status_feed import seal
 from counterfoil.status_mirror import StatusMirror
 from counterfoil.stores.key_files import KeyFiles
 from counterfoil.testing.clock import FrozenClock
+from nodes import Node, node
 from restoring import copied
 from scenes import START
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from counterfoil.ports import Keys
@@ -253,3 +256,46 @@ def test_a_verifier_of_a_later_epoch_is_a_witness(store: MemoryStore, feed: Loca
     assert not refuses(feed)
     assert feed.position is not None
     assert later.is_behind(feed.position)
+
+
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    with node(monkeypatch) as issuer:
+        issuer.open()
+        yield issuer
+
+
+def asks(issuer: Node, position: Position, *, sealed: bool = True) -> Position:
+    """What a verifier hears that says it was told this position by the issuer."""
+    secrets = issuer.scene.auth.keys.handle_secrets()
+    proof = seal(position, secrets=secrets) if sealed else ""
+    return issuer.told(position=position, seal=proof).read.position
+
+
+def test_a_verifier_is_not_told_to_begin_with_what_is_older(issuer: Node) -> None:
+    """It comes from an epoch that followed the store's, which a snapshot of the whole folder has
+    not: then nobody is answered any more, whoever asks. Whoever only says so proves nothing."""
+    epoch = issuer.told().read.position.epoch
+    later = Position(f"{epoch}-99999999999-ab", 2)
+    assert asks(issuer, later, sealed=False).epoch == epoch
+    assert asks(issuer, Position("other-99999999999-ab", 2)).epoch == epoch
+    for position in (later, Position(epoch, 0)):
+        with pytest.raises(RestoreUndeclared):
+            asks(issuer, position)
+    assert drive(issuer.scene.auth.declare_restore()) == 1
+    assert asks(issuer, later).store == epoch
+
+
+def test_what_is_older_is_told_to_no_verifier(issuer: Node) -> None:
+    """Nor is a list of it, from the first question on."""
+    opened = issuer.open()
+    (index,) = opened.session.indices
+    put_back = copied(issuer.scene.store)
+    before = issuer.told().read.position
+    issuer.revoke(opened)
+    assert asks(issuer, before).number == before.number + 1
+    put_back()
+    with pytest.raises(RestoreUndeclared):
+        asks(issuer, before)
+    with pytest.raises(RestoreUndeclared):
+        issuer.published.signed_list(index.list_id)

@@ -115,6 +115,12 @@ class LocalFeed:
         """Has the thread read on at that uptime at the latest, whether or not anything happened."""
         self._read_by = min(self._read_by, uptime)
 
+    def require_current(self, position: Position) -> None:
+        """Looks at a position that somebody else in this process has read. Raises
+        `RestoreUndeclared` where the store is older than it once was, and `StoreUnavailable`."""
+        if position.is_behind(self._keys.reach(position)):
+            self.catch_up()
+
     def witness(self, position: Position) -> None:
         """Somebody shows that this issuer once said a position. If it is of this store, and the
         store has not come so far, it was put back from a copy, and nothing is answered any more."""

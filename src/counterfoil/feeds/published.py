@@ -79,13 +79,15 @@ class Published:
     def enter(self, question: Question, deliver: Callable[[Ready], None]) -> Waiting:
         """Lets a question in; `deliver` hears once what to answer it with.
 
-        Raises `StoreUnavailable` where the store cannot be read, and `Overloaded`.
+        Raises `StoreUnavailable` where the store cannot be read, `RestoreUndeclared` where it was
+        put back from a copy, and `Overloaded`.
         """
         self.feed.ensure()
         waiting = self.pump.enter(question, uptime=self.clock.uptime(), deliver=deliver)
         try:
             if question.position != self.mirror.position or question.terms != self.pump.digest:
                 self.feed.catch_up()
+                self._hear(question)
         except Unavailable:
             self.pump.leave(waiting)
             raise
@@ -117,6 +119,7 @@ class Published:
         if kept is None or kept.began < arrived:
             began = self.clock.uptime()
             read = await self.store.feed(position, now=self.clock.now())
+            self.feed.require_current(read.position)
             kept = _OwnRead(read, began)
             if len(self._reads) >= KEPT:
                 self._reads.clear()
@@ -169,6 +172,16 @@ class Published:
 
     def _issues_status(self) -> bool:
         return any(client.strategy == "hybrid" for client in self.clients.values())
+
+    def _hear(self, question: Question) -> None:
+        """A verifier may come from an epoch that followed the store's: then it is not to begin anew
+        with what is older."""
+        position, known = question.position, self.mirror.position
+        if position is None or known is None or position.epoch == known.epoch:
+            return
+        if known.is_behind(position):
+            self._is_ahead(question)
+            self.feed.ensure()
 
     def _is_ahead(self, question: Question) -> None:
         """A verifier was told a position that the store has not: if that was by this issuer, then
