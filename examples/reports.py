@@ -47,10 +47,10 @@ WELCOME = """Reports are at URL, for tokens of ISSUER. Ctrl-C stops. In another 
   call URL/reports                      # nobody
   ann URL/reports
   ann -X DELETE URL/reports/1           # for administrators
-  ann -N URL/news > news & sleep 1      # goes on for as long as she is signed in
+  ann -N URL/news > /dev/null & sleep 1 # goes on for as long as she is signed in
   ann -X DELETE ISSUER/v1/session
   ann URL/reports                       # signed out
-  wait                                  # and so the news has ended
+  wait                                  # which has ended the news, too
 """
 
 

@@ -18,7 +18,7 @@ from counterfoil.errors import ConfigurationError
 from counterfoil.parts import require_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from counterfoil.client import Client
     from counterfoil.clock import Clock
@@ -123,6 +123,9 @@ class BlockingCounterfoil:
     def refresh(self, presented: str | Presented, *, client_id: str | None = None) -> Opened:
         return drive(self._engine.refresh(presented, client_id=client_id))
 
+    def reissue(self, presented: str | Presented, *, client_id: str | None = None) -> Opened:
+        return drive(self._engine.reissue(presented, client_id=client_id))
+
     def step_up(self, presented: str | Presented) -> Opened:
         return drive(self._engine.step_up(presented))
 
@@ -164,6 +167,10 @@ class BlockingCounterfoil:
 
     def sessions(self, subject: str) -> list[Session]:
         return drive(self._engine.sessions(subject))
+
+    def acknowledge_after(self, told: Callable[[], Awaitable[None] | None]) -> None:
+        """As the engine's; `told` is called without `await`, in the calling thread."""
+        self._engine.acknowledge_after(told)
 
     def close(self) -> None:
         drive(self._engine.close())

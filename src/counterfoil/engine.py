@@ -88,7 +88,7 @@ class Counterfoil:
         self._checking = Checking(self._parts, self._ending)
         self._opening = Opening(self._parts, self._checking)
         self._published: Published | None = None
-        self._tell: Callable[[], Awaitable[None]] | None = None
+        self._tell: Callable[[], Awaitable[None] | None] | None = None
         self._holding = IssuerHolding(self._parts)
 
     @property
@@ -179,6 +179,11 @@ class Counterfoil:
         `RefreshUnknown`, `RefreshReused`, `SessionRevoked`, `SessionExpired`, `SubjectSuspended`.
         """
         return await self._opening.refresh(_presented(presented), client_id=client_id)
+
+    async def reissue(self, presented: str | Presented, *, client_id: str | None = None) -> Opened:
+        """A fresh credential under the same handle, which stays good: for a request that is under
+        way, and whose answer is to bring a new handle (`refresh`). Raises as `refresh` does."""
+        return await self._opening.refresh(_presented(presented), client_id=client_id, spends=False)
 
     async def step_up(self, presented: str | Presented) -> Opened:
         """A new handle and a new auth_time, after you have proved the subject's identity again.
@@ -281,7 +286,7 @@ class Counterfoil:
         query = SessionQuery(subject=require_subject(subject), live_at=self.clock.now(), limit=1000)
         return [_own_copy(session) for session in await self.store.sessions(query)]
 
-    def acknowledge_after(self, told: Callable[[], Awaitable[None]]) -> None:
+    def acknowledge_after(self, told: Callable[[], Awaitable[None] | None]) -> None:
         """Has what withdraws trust acknowledged after `told`, which lets the verifiers that are
         connected hear of it first. It waits for nobody for long: the bound needs it not."""
         self._tell = told
@@ -291,8 +296,9 @@ class Counterfoil:
         await self._parts.close()
 
     async def _told(self, done: Done) -> Done:
-        if self._tell is not None and done.count:
-            await self._tell()
+        telling = self._tell() if self._tell is not None and done.count else None
+        if telling is not None:
+            await telling
         return done
 
     async def _revoke_known(self, session_id: str) -> Revoked:

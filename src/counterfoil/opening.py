@@ -84,7 +84,10 @@ class Opening:
                 return self.parts.pen.write(furnished, client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
-    async def refresh(self, presented: Presented, *, client_id: str | None) -> Opened:
+    async def refresh(
+        self, presented: Presented, *, client_id: str | None, spends: bool = True
+    ) -> Opened:
+        """spends: False to leave the current handle current."""
         began = self.parts.clock.now()
         for _ in range(ATTEMPTS):
             try:
@@ -94,10 +97,10 @@ class Opening:
             if client_id not in (None, stand.client.client_id):
                 raise RefreshUnknown("This handle is of another client.")
             now = self.parts.clock.now()
-            if (again := await self._again(stand, now)) is not None:
+            if (again := await self._again(stand, now, spends=spends)) is not None:
                 return again
-            handle, furnished, event = await self._renewed(stand, now)
-            if await self._take(stand.client, stand.found, furnished, event, now=now):
+            handle, furnished, event = await self._renewed(stand, now, spends=spends)
+            if await self._take(stand.client, stand.found, furnished, event):
                 return self.parts.pen.write(furnished, stand.client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
@@ -125,11 +128,13 @@ class Opening:
             event = of_session(
                 "session_stepped_up", session, now, {"generation": handle.generation}
             )
-            if await self._take(client, found, furnished, event, now=now, moves_feed=True):
+            if await self._take(client, found, furnished, event, moves_feed=True):
                 return self.parts.pen.write(furnished, client, handle, now=now)
         raise Overloaded(retry_after=timedelta(seconds=1))
 
-    async def _renewed(self, stand: Stand, now: datetime) -> tuple[Handle, Furnished, Event]:
+    async def _renewed(
+        self, stand: Stand, now: datetime, *, spends: bool
+    ) -> tuple[Handle, Furnished, Event | None]:
         """What a refresh makes of a session: a successor of the current handle, or the one that
         a spent handle leads to."""
         client, handle, found, place = stand
@@ -139,26 +144,31 @@ class Opening:
         if place is Standing.SPENT:
             furnished = await self._furnished(session, found, client, now)
             return await self._walked(stand, now), furnished, repeated(session, handle, now)
+        if not spends:
+            # The refresh that follows is what the trail tells.
+            return handle, await self._furnished(session.used(now=now), found, client, now), None
         self._require_room(session, client, now)
         successor = handles.succeed(handle, secrets=self.parts.secrets())
         furnished = await self._furnished(session.rotated(successor, now=now), found, client, now)
         detail = {"generation": successor.generation}
         return successor, furnished, of_session("session_refreshed", session, now, detail)
 
-    async def _again(self, stand: Stand, now: datetime) -> Opened | None:
-        """The answer to a spent handle where nothing has moved since: 49 of 50 parallel refreshes
-        take this way, and none of them writes the record."""
+    async def _again(self, stand: Stand, now: datetime, *, spends: bool) -> Opened | None:
+        """The answer where nothing has moved since the last one, to a spent handle or to one that
+        stays: 49 of 50 parallel refreshes take this way, and none of them writes the record."""
         client, handle, found, place = stand
         session, subject = found
-        if place is not Standing.SPENT or subject.is_suspended:
+        is_spent = place is Standing.SPENT
+        if subject.is_suspended or (spends and not is_spent):
             return None
-        current = await self._walked(stand, now)
+        current = await self._walked(stand, now) if is_spent else handle
         if session.claims_version < subject.claims_version:
             return None
         furnished = self.parts.pen.again(session, client, now=now)
         if furnished is None:
             return None
-        await self.parts.store.note(repeated(session, handle, now))
+        if is_spent:
+            await self.parts.store.note(repeated(session, handle, now))
         return self.parts.pen.write(furnished, client, current, now=now)
 
     async def _walked(self, stand: Stand, now: datetime) -> Handle:
@@ -181,9 +191,8 @@ class Opening:
         client: Client,
         found: Found,
         furnished: Furnished,
-        event: Event,
+        event: Event | None,
         *,
-        now: datetime,
         moves_feed: bool = False,
     ) -> bool:
         """Commits a renewed session; False when somebody else was first."""
@@ -193,9 +202,9 @@ class Opening:
                 sessions=(furnished.session,),
                 subjects=(after,),
                 unchanged=(await self.parts.store.client(client.client_id),),
-                changes=tuple(changes_between(found, (furnished.session, after), now=now)),
+                changes=tuple(changes_between(found, (furnished.session, after))),
                 moves_feed=moves_feed,
-                events=(event,),
+                events=(event,) if event is not None else (),
             )
         )
 

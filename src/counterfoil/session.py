@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from counterfoil.handle import Handle
 
 SPENT_KEPT = 64
+INDICES_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Session:
         return self.ended_at is None and not has_passed(self.expires_at, now=now)
 
     def live_indices(self, *, now: datetime) -> tuple[StatusIndex, ...]:
-        """Every index that a token still alive could name."""
+        """Every index that a token still alive could name, as far as this clock is right."""
         return tuple(index for index in self.indices if not has_passed(index.until, now=now))
 
     def current_index(self, list_id: str | None) -> StatusIndex | None:
@@ -100,14 +101,21 @@ class Session:
             last_seen_at=latest(self.last_seen_at, now),
         )
 
+    def used(self, *, now: datetime) -> Session:
+        return replace(self, last_seen_at=latest(self.last_seen_at, now))
+
     def with_claims(self, claims: Mapping[str, Any], claims_version: int) -> Session:
         return replace(self, claims=claims, claims_version=claims_version)
 
     def with_index(self, index: StatusIndex, *, now: datetime) -> Session:
-        """With that status index, without those that no living token can name."""
+        """With that status index, without those that no living token can name. Who says so is one
+        machine's clock, which may be far ahead of all others': the latest stay, whatever it says.
+        """
         if index in self.indices:
             return self
-        return replace(self, indices=(*self.live_indices(now=now), index))
+        older, latest_ones = self.indices[:-INDICES_KEPT], self.indices[-INDICES_KEPT:]
+        kept = (each for each in older if not has_passed(each.until, now=now))
+        return replace(self, indices=(*kept, *latest_ones, index))
 
     def with_access(self, until: datetime) -> Session:
         return replace(self, access_until=latest(self.access_until, until))

@@ -23,7 +23,7 @@ from counterfoil.integrations.asgi import (
     optional_session,
     presented_of,
 )
-from counterfoil.integrations.asgi_exchange import unshared, with_cookies
+from counterfoil.integrations.asgi_exchange import unshared
 from scenes import Scene, scene
 
 if TYPE_CHECKING:
@@ -146,15 +146,6 @@ async def test_the_message_of_the_application_is_not_changed(played: Scene) -> N
     answer = await ask(AuthMiddleware(app, played.auth))
     assert len(answer.headers) == 3
     assert start["headers"] == ((b"x-own", b"1"),)
-
-
-def test_cookies_are_set_all_or_none() -> None:
-    """Where the application sets one of them, it has signed somebody in or out: that is newer."""
-    cookies = [(b"set-cookie", b"__Host-cf_spa=a; x"), (b"set-cookie", b"__Host-cf_spa_r=b; x")]
-    other = [(b"set-cookie", b"theme=dark"), (b"x-own", b"__Host-cf_spa=")]
-    assert with_cookies(other, cookies) == [*other, *cookies]
-    for own in (b"__Host-cf_spa=; Max-Age=0", b"__Host-cf_spa_r=c"):
-        assert with_cookies([(b"Set-Cookie", own)], cookies) == [(b"Set-Cookie", own)]
 
 
 # Handshakes.

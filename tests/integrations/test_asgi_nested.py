@@ -80,7 +80,7 @@ async def test_the_same_engine_twice_renews_once(left: str) -> None:
             del ann.cookies["__Host-cf_spa"]
         answer = await ann.get()
         assert (answer.text, set(answer.cookies)) == ("ann", NAMES)
-        assert seen[0].text == seen[1].credential.token == ann.cookies["__Host-cf_spa"]
+        assert seen[0].text == seen[1].credential.token
         assert await played.kinds() == ["session_opened", "session_refreshed"]
         assert (await ann.get()).cookies == {}
 

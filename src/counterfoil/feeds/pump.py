@@ -59,7 +59,7 @@ class Settling:
 
     position: Position
     behind: set[str]
-    done: Callable[[], None] = field(repr=False)
+    done: Callable[[], object] = field(repr=False)
 
 
 class Pump:
@@ -111,7 +111,7 @@ class Pump:
         return waiting
 
     def settle(
-        self, position: Position, *, uptime: float, done: Callable[[], None]
+        self, position: Position, *, uptime: float, done: Callable[[], object]
     ) -> Settling | None:
         """Has `done` called when everybody who asks here has come to this position; None where
         they have already. Give it back with `unsettle` when that takes too long: a verifier that

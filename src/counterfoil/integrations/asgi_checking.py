@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from counterfoil import handle as handles
 from counterfoil.carriers import bearer
+from counterfoil.carriers.cookie import cookie_name, refresh_cookie_name
 from counterfoil.credential import Presented
 from counterfoil.errors import (
     AuthError,
@@ -17,7 +17,7 @@ from counterfoil.errors import (
     KeyUnknown,
     Unavailable,
 )
-from counterfoil.integrations.asgi_exchange import can_answer
+from counterfoil.integrations.asgi_exchange import Renewal, can_answer
 from counterfoil.integrations.confirming import keeps_records
 from counterfoil.integrations.problem import status_of
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from counterfoil.credential import Verified
     from counterfoil.engine import Counterfoil
     from counterfoil.holding import Holding
-    from counterfoil.integrations.asgi_exchange import Exchange
+    from counterfoil.integrations.asgi_exchange import Exchange, HeaderList
     from counterfoil.integrations.issuer import Scope
     from counterfoil.outcome import Opened
     from counterfoil.verifier import Verifier
@@ -72,7 +72,8 @@ class EngineCheck:
         else:
             is_due = exchange.verified.facts.refresh_due and presented.carrier == "cookie"
             if is_due and may_renew:
-                await self._replace(presented, exchange)
+                # A new handle, as privileges changed (fixation).
+                exchange.at_answer = self._renewal(presented)
 
     def _renewed(self, around: Around | None) -> Opened | None:
         """What came is spent where an outer middleware of this engine has renewed it; to refresh
@@ -97,11 +98,20 @@ class EngineCheck:
             return await self.auth.check(presented, audience=self.audience)
         return self.auth.check_token(presented, audience=self.audience)
 
-    async def _replace(self, presented: Presented, exchange: Exchange) -> None:
-        """A new handle, as privileges changed (fixation). The check has its answer: where this
-        does not succeed now, the next request tries again."""
-        with suppress(AuthError, Unavailable):
-            self._hand_out(await self.auth.refresh(presented), exchange)
+    def _renewal(self, given: Presented) -> Renewal:
+        client_id = given.client_id or ""
+        names = (cookie_name(client_id), refresh_cookie_name(client_id))
+        return Renewal(frozenset(map(str.encode, names)), lambda: self._cookies_of(given))
+
+    async def _cookies_of(self, given: Presented) -> HeaderList:
+        """The cookies of a new handle. It is made as the answer begins, and not before: a handle
+        that was spent for a slow answer would be past its grace when other requests still bring
+        it. Where it cannot be made now, the next request tries again."""
+        try:
+            opened = await self.auth.refresh(given, client_id=given.client_id)
+        except (AuthError, Unavailable):
+            return []
+        return self.carriers.set_cookies(opened, now=self.auth.clock.now())
 
     async def _renew(self, method: str, headers: Headers, exchange: Exchange) -> None:
         """A fresh credential for the refresh cookie. Where that is refused with 401 the refusal
@@ -111,22 +121,19 @@ class EngineCheck:
         client_id = exchange.presented.client_id if exchange.presented else self.client_id
         try:
             given = self.carriers.require_handle(method, headers, client_id=client_id)
-            opened = await self.auth.refresh(given, client_id=given.client_id)
+            opened = await self.auth.reissue(given, client_id=given.client_id)
         except (AuthError, Unavailable) as why:
             if status_of(why) != HTTPStatus.UNAUTHORIZED:
                 exchange.refuse(why)
             return
+        exchange.opened = opened
+        exchange.presented = _cookie_of(opened)
+        exchange.at_answer = self._renewal(given)
         try:
-            exchange.verified = await self._check(self._hand_out(opened, exchange))
+            exchange.verified = await self._check(exchange.presented)
             exchange.refusal = None
         except (AuthError, Unavailable) as why:
             exchange.refuse(why)
-
-    def _hand_out(self, opened: Opened, exchange: Exchange) -> Presented:
-        exchange.opened = opened
-        exchange.cookies = self.carriers.set_cookies(opened, now=self.auth.clock.now())
-        exchange.presented = presented = _cookie_of(opened)
-        return presented
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from counterfoil.carriers.cookie import cookie_name
 from counterfoil.errors import CounterfoilError, CredentialMissing
@@ -13,7 +13,7 @@ from counterfoil.integrations.live import close_code
 from counterfoil.integrations.problem import problem, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     from counterfoil.credential import Presented, Verified
     from counterfoil.integrations.asgi_live import LiveConnection
@@ -36,19 +36,26 @@ _BELIEVED_BEFORE: Final = (b"surrogate-control", b"x-accel-expires")  # Fastly's
 _OWN_COOKIES: Final = cookie_name("").encode()
 
 
+class Renewal(NamedTuple):
+    """The cookies that an answer is to set, by name, and what makes them."""
+
+    names: frozenset[bytes]
+    make: Callable[[], Awaitable[HeaderList]]
+
+
 class Exchange:
     """What a request presented and what its check said, until its answer has begun.
 
     presented: the credential as it stands now, which is the new one once it was renewed; opened:
-    that renewal. cookies: what the answer has to set. was_read: whether what is above has asked for
-    the session or its credential. It refers to no scope, so that no request waits for the garbage
-    collector.
+    that renewal. at_answer: makes the cookies that the answer is to set, as it begins. was_read:
+    whether what is above has asked for the session or its credential. It refers to no scope, so
+    that no request waits for the garbage collector.
     """
 
     __slots__ = (
         "_live",
         "_send",
-        "cookies",
+        "at_answer",
         "is_bearer",
         "opened",
         "presented",
@@ -61,7 +68,7 @@ class Exchange:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._live: LiveConnection | None = None
-        self.cookies: HeaderList = []
+        self.at_answer: Renewal | None = None
         self.is_bearer = False
         self.opened: Opened | None = None
         self.presented: Presented | None = None
@@ -113,14 +120,36 @@ class Exchange:
         kind = message["type"]
         if kind not in _STAGE_AFTER:
             return self._send(message)
-        if kind == "websocket.close" and self.stage == "waiting" and self.cookies:
-            return self._answer(DENIAL, HTTPStatus.FORBIDDEN, [])
+        if self.at_answer is not None:
+            return self._send_renewed(message)
+        return self._begin(message, [])
+
+    async def _send_renewed(self, message: MutableMapping[str, Any]) -> None:
+        """The start of an answer that brings new cookies; none where the application sets or clears
+        one of them itself: it has signed somebody in or out, and no handle is spent for that."""
+        renewal, self.at_answer = self.at_answer, None
+        is_closed = message["type"] == "websocket.close"
+        is_refused = is_closed and self.stage == "waiting"
+        cookies: HeaderList = []
+        if renewal is not None and (is_refused or not is_closed):
+            own = {_name(value) for name, value in message.get("headers", ()) if _sets(name)}
+            cookies = [] if own & renewal.names else await renewal.make()
+        if is_refused and cookies:
+            self.stage = "over"
+            denied = {"type": f"{DENIAL}.start", "status": int(HTTPStatus.FORBIDDEN)}
+            await self._begin({**denied, "headers": [(b"content-length", b"0")]}, cookies)
+            await self._send({"type": f"{DENIAL}.body", "body": b""})
+        else:
+            await self._begin(message, cookies)
+
+    def _begin(self, message: MutableMapping[str, Any], cookies: HeaderList) -> Awaitable[None]:
+        kind = message["type"]
         self.stage = _STAGE_AFTER[kind]
         headers = [(name, value) for name, value in message.get("headers", ())]
-        if self.was_read or self.cookies or any(map(_hands_out, headers)):
+        if self.was_read or cookies or any(map(_hands_out, headers)):
             if kind != "websocket.accept":
                 headers = unshared(headers)
-            headers = with_cookies(headers, self.cookies)
+            headers = [*headers, *cookies]
         if headers and kind != "websocket.close":
             message = {**message, "headers": headers}
         live, verified = self._live, self.verified
@@ -138,16 +167,12 @@ class Exchange:
     async def take(self, error: Exception, scope: Scope) -> bool:
         """Answers an error of the application above; False when it is not ours to answer.
 
-        A group of one, as task groups make them, is that one. Cookies that were renewed reach the
-        client all the same: their handle is spent, and whoever presents that after its grace is
-        signed out.
+        A group of one, as task groups make them, is that one.
         """
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             (error,) = error.exceptions
         if isinstance(error, CounterfoilError) and status_of(error) != _OURS:
             return await self._take_refusal(error, scope)
-        if self.stage == "waiting" and self.cookies:
-            await self._answer(_kind(scope), _OURS, [])
         return False
 
     async def _take_refusal(self, error: CounterfoilError, scope: Scope) -> bool:
@@ -204,14 +229,11 @@ def unshared(headers: HeaderList) -> HeaderList:
 def _hands_out(header: tuple[bytes, bytes]) -> bool:
     """Whether it sets or clears a cookie of ours. Caches may keep those too (RFC 9111 §7.3), and
     would sign others in."""
-    return header[0].lower() == b"set-cookie" and _name(header[1]).startswith(_OWN_COOKIES)
+    return _sets(header[0]) and _name(header[1]).startswith(_OWN_COOKIES)
 
 
-def with_cookies(headers: HeaderList, cookies: HeaderList) -> HeaderList:
-    """With these cookies, all or none: where the application sets one of them, it has signed
-    somebody in or out, and that is newer."""
-    own = {_name(value) for name, value in headers if name.lower() == b"set-cookie"}
-    return headers if any(_name(value) in own for _, value in cookies) else [*headers, *cookies]
+def _sets(name: bytes) -> bool:
+    return name.lower() == b"set-cookie"
 
 
 def _name(cookie: bytes) -> bytes:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from counterfoil.blocking import BlockingCounterfoil
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import CounterfoilError, Malformed, NotFound
 from counterfoil.integrations import answers
@@ -83,6 +84,8 @@ class IssuerApp:
             self._status = StatusPages(published, path, register or Uncounted())
         if self._status is not None and isinstance(auth, Counterfoil):
             auth.acknowledge_after(self._status.told)
+        elif self._status is not None and isinstance(auth, BlockingCounterfoil):
+            auth.acknowledge_after(self._status.told_in_thread)
 
     def release(self) -> None:
         """Answers at once all who wait for news: for a server that is to stop."""

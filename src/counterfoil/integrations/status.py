@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from counterfoil.feeds.published import Published
-    from counterfoil.feeds.pump import Ready
+    from counterfoil.feeds.pump import Ready, Settling
     from counterfoil.integrations.issuer import Scope
     from counterfoil.status_change import FeedRead
 
@@ -104,23 +104,29 @@ class StatusPages:
         """Until every verifier that asks here has heard of what was committed, or a moment has gone
         by: then the next call at any of them is refused, where the network is well. Nothing rests
         on it: who is slow, or lies, refuses by itself within max_staleness."""
-        position = self._source.mirror.position
-        if position is None:
-            return
         loop = asyncio.get_running_loop()
         heard = asyncio.Event()
-
-        def done() -> None:
-            loop.call_soon_threadsafe(heard.set)
-
-        uptime = self._source.clock.uptime()
-        settling = self._source.pump.settle(position, uptime=uptime, done=done)
+        settling = self._settle(lambda: loop.call_soon_threadsafe(heard.set))
         if settling is None:
             return
         try:
             await asyncio.wait_for(heard.wait(), TOLD_WITHIN)
         except TimeoutError:
             self._source.pump.unsettle(settling)
+
+    def told_in_thread(self) -> None:
+        """The same in a thread without a loop."""
+        heard = threading.Event()
+        settling = self._settle(heard.set)
+        if settling is not None and not heard.wait(TOLD_WITHIN):
+            self._source.pump.unsettle(settling)
+
+    def _settle(self, done: Callable[[], object]) -> Settling | None:
+        position = self._source.mirror.position
+        if position is None:
+            return None
+        uptime = self._source.clock.uptime()
+        return self._source.pump.settle(position, uptime=uptime, done=done)
 
     async def _feed(self, scope: Scope) -> Answer:
         try:

@@ -99,12 +99,8 @@ class _Calls:
         self, request: Request, response: Response, sent: shapes.Refresh = _NOTHING_SENT
     ) -> shapes.OpenedShape:
         """A fresh credential, for the refresh handle or the cookie."""
-        opened = None
-        if sent.refresh_handle is None:
-            opened = self._reading.renewed(request, sent.client_id)
-        if opened is None:
-            given = self._reading.refresh_handle(request, sent)
-            opened = await self._auth.refresh(given, client_id=sent.client_id)
+        given = self._reading.refresh_handle(request, sent)
+        opened = await self._auth.refresh(given, client_id=sent.client_id)
         self._carry(response, opened)
         return shapes.opened(opened)
 
