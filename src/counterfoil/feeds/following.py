@@ -110,7 +110,9 @@ class Following:
         self._entropy = entropy
         self._chance = chance
         self._terms: tuple[str, Terms] | None = None
+        self._standing: Terms | None = None  # those that belong to what the mirror holds
         self._seal = ""
+        self._reached: Position | None = None  # the furthest that anything was told to stand
         self._begun: Answer | None = None  # what was said when the lists were asked for
         self._lists: dict[str, ListToken] = {}
         self._start: Start | None = None
@@ -123,20 +125,20 @@ class Following:
 
     def require_valid(self, client_id: str, list_id: str, index: int, *, uptime: float) -> None:
         """Raises what is known against this entry, or `StatusStale` where too little is."""
-        terms = self._terms
-        if terms is None or self.mirror.position is None:
+        terms = self._standing
+        if terms is None:
             raise StatusStale(self.failure or "The issuer's status has not been read yet.")
         self.mirror.require_valid(
-            list_id, index, uptime=uptime, max_staleness=self._bound(terms[1], client_id)
+            list_id, index, uptime=uptime, max_staleness=self._bound(terms, client_id)
         )
 
     def good_until(self, client_id: str) -> float:
         """The uptime from which too little is known for this client's tokens, unless more is
         heard."""
-        terms = self._terms
+        terms = self._standing
         if terms is None:
             return float("-inf")
-        return self.mirror.good_until(max_staleness=self._bound(terms[1], client_id))
+        return self.mirror.good_until(max_staleness=self._bound(terms, client_id))
 
     def is_ready(self) -> bool:
         """Whether there is nothing more to wait for: keys, and status where there is any."""
@@ -152,8 +154,8 @@ class Following:
 
     @property
     def max_staleness(self) -> timedelta | None:
-        terms = self._terms
-        return None if terms is None else self._tightened(terms[1].max_staleness)
+        terms = self._standing
+        return None if terms is None else self._tightened(terms.max_staleness)
 
     def forked(self) -> None:
         """To be called in a process just forked, which goes on by itself from what was known."""
@@ -262,6 +264,7 @@ class Following:
         )
         self.has_feed = True
         read = answer.read
+        self._require_reached(read.position)
         if read.after is None:
             self._begin_again()
             self._begun = answer
@@ -271,6 +274,7 @@ class Following:
             self._start = self._begun = None
             self._lists = {}
             self._is_cold = False
+            self._standing = answer.terms
             if self.connected_since is None:
                 self.connected_since = get.at
                 _log.info("following the status of %s", self.issuer)
@@ -291,7 +295,16 @@ class Following:
         if found.position.epoch != begun.read.position.epoch or age >= _ttl():
             raise IssuerUnavailable("The list that came is an old one.")
         self._lists[wanted.id] = found
+        if self._reached is None or self._reached.is_behind(found.position):
+            self._reached = found.position
         self._gather()
+
+    def _require_reached(self, position: Position) -> None:
+        """Raises `IssuerUnavailable` where less is told than ever was, to whatever question: what
+        was revoked in between would pass again."""
+        if self._reached is not None and position.is_behind(self._reached):
+            raise IssuerUnavailable("The node that answered has not come as far as this verifier.")
+        self._reached = position
 
     def _gather(self) -> None:
         """Once every list is here, reads on from the earliest position at which one of them, or
@@ -310,8 +323,8 @@ class Following:
         position, wait, sealed = self.mirror.position, _NOTHING, self._seal
         if self._is_cold:
             position, sealed = self._start.position if self._start else None, ""
-        elif self._terms is not None and not self._failures:
-            third = self._tightened(self._terms[1].max_staleness) / 3
+        elif self._standing is not None and not self._failures:
+            third = self._tightened(self._standing.max_staleness) / 3
             wait = min(third, status_feed.LONGEST_WAIT) * self._chance.uniform(0.9, 1)
         return Question(
             nonce=status_feed.nonce_of(self._entropy(status_feed.NONCE_BYTES)),
