@@ -57,7 +57,8 @@ class IssuerApp:
     too. What was asked for never decides what is said: that is the issuer's configured URL.
     more: members of the metadata for what else the issuer answers, such as its endpoints.
     register: keeps count of who polls the feed, and knows verifiers by name; without one nobody
-    has a name, for an engine knows no secrets of clients.
+    has a name, for an engine knows no secrets of clients. workers: how many processes serve this
+    issuer from one database; with several, an acknowledgement leaves the others a moment to hear.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class IssuerApp:
         *,
         more: Mapping[str, Any] | None = None,
         register: Register | None = None,
+        workers: int = 1,
     ) -> None:
         self._auth = auth
         self._more = dict(more or {})
@@ -81,7 +83,9 @@ class IssuerApp:
         published = auth.published
         self._status: StatusPages | None = None
         if published is not None:
-            self._status = StatusPages(published, path, register or Uncounted())
+            self._status = StatusPages(
+                published, path, register or Uncounted(), is_alone=workers == 1
+            )
         if self._status is not None and isinstance(auth, Counterfoil):
             auth.acknowledge_after(self._status.told)
         elif self._status is not None and isinstance(auth, BlockingCounterfoil):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+import time
 from contextlib import nullcontext, suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -32,6 +33,7 @@ AGGREGATION: Final = "/status/lists"
 LISTS: Final = AGGREGATION + "/"
 FEED_TYPE: Final = b"application/jwt"
 TOLD_WITHIN: Final = 0.05  # seconds
+HEARD_BESIDE: Final = 0.02  # seconds in which other processes have read on, and told who asks there
 ANSWERED_WITHIN: Final = 2.0  # seconds beyond the wait; a store that is away answers nobody
 _SOON: Final = timedelta(seconds=1)
 _AGGREGATION_AGE: Final = 60
@@ -72,8 +74,11 @@ class Uncounted:
 class StatusPages:
     """The status of one issuer's node. path: of the issuer's URL."""
 
-    def __init__(self, source: Published, path: str, register: Register) -> None:
+    def __init__(
+        self, source: Published, path: str, register: Register, *, is_alone: bool
+    ) -> None:
         self._source = source
+        self._is_alone = is_alone
         self._register = register
         self._prefixes = {"", path}
         source.prepare()
@@ -106,7 +111,14 @@ class StatusPages:
         on it: who is slow, or lies, refuses by itself within max_staleness."""
         loop = asyncio.get_running_loop()
         heard = asyncio.Event()
-        settling = self._settle(lambda: loop.call_soon_threadsafe(heard.set))
+
+        def done() -> None:
+            with suppress(RuntimeError):  # the loop is closed, and who waited there is gone
+                loop.call_soon_threadsafe(heard.set)
+
+        settling = self._settle(done)
+        if not self._is_alone:
+            await asyncio.sleep(HEARD_BESIDE)
         if settling is None:
             return
         try:
@@ -118,6 +130,8 @@ class StatusPages:
         """The same in a thread without a loop."""
         heard = threading.Event()
         settling = self._settle(heard.set)
+        if not self._is_alone:
+            time.sleep(HEARD_BESIDE)
         if settling is not None and not heard.wait(TOLD_WITHIN):
             self._source.pump.unsettle(settling)
 
@@ -157,10 +171,11 @@ class StatusPages:
                 answered.set_result(ready)
 
         def deliver(ready: Ready) -> None:
-            if threading.get_ident() == thread:
-                settle(ready)
-            else:
-                loop.call_soon_threadsafe(settle, ready)
+            with suppress(RuntimeError):  # the loop is closed, and who waited there is gone
+                if threading.get_ident() == thread:
+                    settle(ready)
+                else:
+                    loop.call_soon_threadsafe(settle, ready)
 
         waiting = self._source.enter(question, deliver)
         try:
@@ -237,6 +252,6 @@ def _names(scope: Scope, header: bytes, *names: bytes) -> bool:
         if name == header:
             for part in value.lower().split(b","):
                 word, _, weight = part.partition(b";")
-                if word.strip() in names and weight.strip() not in {b"q=0", b"q=0.0"}:
+                if word.strip() in names and weight.strip().rstrip(b"0.") != b"q=":
                     return True
     return False
