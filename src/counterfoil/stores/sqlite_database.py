@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.stores.folder_watch import FolderWatch
+from counterfoil.stores.sqlite_file import OpenedFile, cannot_open, create
 from counterfoil.stores.sqlite_writer import SqliteTransaction, Writer, is_busy, is_unavailable
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE: Final = 5.0  # seconds that a write waits for another process's
 RETRY_AFTER: Final = timedelta(seconds=1)
-OLDEST: Final = (3, 37, 0)  # the first with STRICT tables
 _log = logging.getLogger("counterfoil.sqlite")
 
 
@@ -69,13 +69,14 @@ class Database:
         self.closed = False
         self._logged = float("-inf")
         self._hinters = 0
+        create(path)
         self._begin_anew()
-        _create(path)
-        self._prepare()
+        self.file = self._prepare()
         with _forking:
             _open_databases.add(self)
 
     def one(self, sql: str, values: Values = ()) -> Row | None:
+        self.file.require_same_lately()
         reader = self._reader()
         with reader.lock:
             try:
@@ -86,6 +87,7 @@ class Database:
         return row
 
     def all(self, sql: str, values: Values = ()) -> list[Row]:
+        self.file.require_same_lately()
         reader = self._reader()
         with reader.lock:
             try:
@@ -95,6 +97,7 @@ class Database:
                 raise self._failed(reader, why) from why
 
     def snapshot(self, body: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
+        self.file.require_same_lately()
         reader = self._reader()
         with reader.lock:
             try:
@@ -110,6 +113,7 @@ class Database:
     def hint(self) -> tuple[int, int]:
         """What SQLite counts on one connection as others commit, and which connection it was: what
         two of them counted is no comparison. It takes the lock of a read for a moment (6 µs)."""
+        self.file.require_same()
         hinter = self._hinter
         with hinter.lock:
             try:
@@ -137,10 +141,11 @@ class Database:
     def unavailable(self, why: BaseException) -> StoreUnavailable:
         """The error for callers; the log learns SQLite's word for it, once a second at most."""
         name = getattr(why, "sqlite_errorname", type(why).__name__)
+        said = why.detail if isinstance(why, StoreUnavailable) else f"SQLite says {name}."
         if time.monotonic() - self._logged > 1:
             self._logged = time.monotonic()
-            _log.warning("SQLite does not answer: %s", name)
-        return StoreUnavailable(f"SQLite says {name}.", retry_after=RETRY_AFTER)
+            _log.warning("SQLite does not answer: %s", said)
+        return StoreUnavailable(said, retry_after=RETRY_AFTER)
 
     def close(self) -> None:
         self.writer.close()
@@ -163,7 +168,7 @@ class Database:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.writer = Writer(self.connect, self.unavailable, PATIENCE)
+        self.writer = Writer(self, PATIENCE)
         self._own = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._opening = threading.Lock()
@@ -216,53 +221,20 @@ class Database:
                 reader.disconnect()
             yield
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> OpenedFile:
         give_up = time.monotonic() + 2 * PATIENCE
         while True:
             try:
                 with contextlib.closing(self._connect(busy_timeout=PATIENCE)) as connection:
                     _prepare(connection, self.path)
+                    return OpenedFile(self.path)
             except sqlite3.DatabaseError as why:
                 # Changing to WAL does not wait its turn when two processes start at once.
                 if not is_busy(why):
-                    raise _cannot_open(self.path, why) from why
+                    raise cannot_open(self.path, why) from why
                 if time.monotonic() > give_up:
                     raise self.unavailable(why) from why
                 time.sleep(0.01)
-            else:
-                return
-
-
-def _create(path: Path) -> None:
-    if path.name == ":memory:":
-        raise ConfigurationError("Give SqliteStore a file, or use MemoryStore.")
-    if sqlite3.sqlite_version_info < OLDEST:
-        raise ConfigurationError("Use a Python with SQLite 3.37 or newer.")
-    try:
-        _make_folder(path.parent)
-        # Only ever a new file: closing a second descriptor of one that is open here would
-        # release the locks that SQLite holds on it.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _make_durable(path.parent)
-    except FileExistsError:
-        return
-    except OSError as why:
-        raise _cannot_open(path, why) from why
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.exists():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _make_durable(folder.parent)
-
-
-def _make_durable(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -276,11 +248,6 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         " NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (component, number)) STRICT"
     )
     connection.execute("COMMIT")
-
-
-def _cannot_open(path: Path, why: Exception) -> ConfigurationError:
-    reason = str(why) if isinstance(why, sqlite3.Error) else getattr(why, "strerror", None)
-    return ConfigurationError(f"Cannot keep a SQLite database at {path}: {reason}.")
 
 
 _open_databases: weakref.WeakSet[Database] = weakref.WeakSet()

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from counterfoil.stores.rows import Row, Transaction, Values
+    from counterfoil.stores.sqlite_file import OpenedFile
 
 TOGETHER: Final = 500  # a batch is no larger, so that the first in it does not wait for long
 _PAUSE: Final = 0.0005
@@ -82,18 +83,21 @@ class Job:
             self.error = None  # its traceback leads back here
 
 
+class Place(Protocol):
+    """The database, as its writer knows it."""
+
+    file: OpenedFile
+
+    def connect(self, *, durable: bool) -> sqlite3.Connection: ...
+    def unavailable(self, why: BaseException) -> StoreUnavailable: ...
+
+
 class Writer:
     """Runs jobs in the order they come. Its thread starts with the first."""
 
-    def __init__(
-        self,
-        connect: Callable[..., sqlite3.Connection],
-        unavailable: Callable[[BaseException], StoreUnavailable],
-        patience: float,
-    ) -> None:
+    def __init__(self, place: Place, patience: float) -> None:
         self.gate = threading.Lock()  # held while a connection is in use
-        self._connect = connect
-        self._unavailable = unavailable
+        self._place = place
         self._patience = patience
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._connections: dict[bool, sqlite3.Connection] = {}
@@ -151,14 +155,17 @@ class Writer:
 
     def _commit(self, jobs: list[Job]) -> None:
         try:
+            self._place.file.require_same()
             connection = self._begin(durable=any(job.durable for job in jobs))
             for job in jobs:
                 self._run(job, connection)
             connection.execute("COMMIT")
+            # Committed to a file that has left its place is lost, and may not be acknowledged.
+            self._place.file.require_same()
         except BaseException as why:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             # A refusal too may rest on what another job of this batch wrote: nobody knows now.
             for job in jobs:
-                job.error = self._unavailable(why)
+                job.error = self._place.unavailable(why)
             self.disconnect()
 
     def _run(self, job: Job, connection: sqlite3.Connection) -> None:
@@ -168,7 +175,7 @@ class Writer:
         except BaseException as why:
             if not connection.in_transaction:
                 raise  # a full or failing disk: SQLite has rolled back the others too
-            job.error = self._unavailable(why) if is_unavailable(why) else why
+            job.error = self._place.unavailable(why) if is_unavailable(why) else why
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
 
@@ -177,7 +184,7 @@ class Writer:
         while True:
             try:
                 if durable not in self._connections:
-                    self._connections[durable] = self._connect(durable=durable)
+                    self._connections[durable] = self._place.connect(durable=durable)
                 self._connections[durable].execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as why:
                 # SQLite's own waiting backs off to 100 ms, and a busy neighbour would starve us.
