@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from http.client import HTTPConnection
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import pytest
 from starlette.applications import Starlette
@@ -21,25 +17,15 @@ from counterfoil.integrations.issuer import IssuerApp
 from counterfoil.keys import PUBLISH_AHEAD, PublicKeySet
 from counterfoil.stores.memory import MemoryKeys
 from forging import KEYS, NOW
+from getting import ask
 from serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 JWKS: Final = "/.well-known/jwks.json"
 METADATA: Final = "/.well-known/oauth-authorization-server"
 HOST: Final = "https://app.example"
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Own(MemoryKeys):
@@ -57,18 +43,6 @@ def engine(issuer: str = HOST, keys: MemoryKeys | None = None) -> Counterfoil:
         strategy=JwtStrategy(audience="api"),
         keys=keys or Own(),
     )
-
-
-def ask(
-    url: str, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
-) -> Reply:
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=5)
-    try:
-        connection.request(method, path, headers=dict(headers or {}))
-        answer = connection.getresponse()
-        return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")
