@@ -87,9 +87,9 @@ def saying_json(value: Any, *, status: int = 200) -> Reply:
 
 
 @contextmanager
-def serving(app_for: Callable[[str], Any]) -> Iterator[str]:
+def serving(app_for: Callable[[str], Any], *, port: int = 0) -> Iterator[str]:
     """The URL at which uvicorn serves the application that `app_for` makes for that URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(app_for(url), log_config=None, ws="none")
         server = uvicorn.Server(config)
