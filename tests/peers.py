@@ -25,6 +25,8 @@ class Peer:
     headers: Headers
     kind: str = "websocket"
     spec: str = "2.4"
+    extensions: dict[str, Any] = field(default_factory=dict)
+    body: tuple[bytes, ...] = (b"",)
     sent: list[Any] = field(default_factory=list)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     _said: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
@@ -38,12 +40,15 @@ class Peer:
             "asgi": {"version": "3.0", "spec_version": self.spec},
             "path": "/",
             "headers": self.headers,
+            "extensions": self.extensions,
         }
         if self.kind == "websocket":
             self.say({"type": "websocket.connect"})
         else:
             scope["method"] = "GET"
-            self.say({"type": "http.request", "body": b"", "more_body": False})
+            for number, part in enumerate(self.body, start=1):
+                more = number < len(self.body)
+                self.say({"type": "http.request", "body": part, "more_body": more})
         self._running = asyncio.create_task(self.app(scope, self._said.get, self._send))  # type: ignore[arg-type]
         await self.until(lambda: self.sent or self.is_over)
         return self

@@ -87,11 +87,11 @@ def saying_json(value: Any, *, status: int = 200) -> Reply:
 
 
 @contextmanager
-def serving(app_for: Callable[[str], Any], *, port: int = 0) -> Iterator[str]:
+def serving(app_for: Callable[[str], Any], *, port: int = 0, **settings: Any) -> Iterator[str]:
     """The URL at which uvicorn serves the application that `app_for` makes for that URL."""
     with socket.create_server(("127.0.0.1", port)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(app_for(url), log_config=None, ws="none")
+        config = uvicorn.Config(app_for(url), **{"log_config": None, "ws": "none", **settings})
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()

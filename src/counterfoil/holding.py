@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from counterfoil.status_change import Position
 
 _READ_LATELY: Final = 0.5  # seconds; a mirror that is older may only have slept with its machine
+_STOOD_STILL: Final = 2.0  # seconds in which nobody asked: so nothing was read either
+_TO_READ: Final = 1.0  # seconds for the read that comes first then
+_PAGE: Final = 64  # lines of the trail
+_MOST_PAGES: Final = 16
 
 
 class Moment(NamedTuple):
@@ -56,12 +60,24 @@ class Moment(NamedTuple):
     known_at: float
 
 
+class News(NamedTuple):
+    """Whose sessions something has happened to, up to a line of the trail; None: too many to say.
+    It may lack some, so it is no more than a hint at which records to read first."""
+
+    line: int
+    subjects: frozenset[str] | None
+
+
 class Held(Protocol):
     """One thing that a verified credential rests on."""
 
     @property
+    def subject(self) -> str | None:
+        """Whose session's record it is; None where there is no record to read."""
+
+    @property
     def is_due(self) -> bool:
-        """Whether its record is to be read: nothing else can tell now. Read after `require`."""
+        """Whether its record is to be read now, as of the last `require`."""
 
     def require(self, moment: Moment) -> float:
         """Raises what ends it, `Unavailable` when too little is known. Returns the uptime up to
@@ -81,6 +97,10 @@ class Holding(Protocol):
     def moment(self) -> Moment:
         """What is known now."""
 
+    async def news(self, since: int | None) -> News:
+        """What the trail says since that line; nothing but its last line for None. Raises
+        `StoreUnavailable`."""
+
     def hold(self, verified: Verified) -> list[Held]:
         """What this rests on, all of which has to go on holding. Raises `ConfigurationError` for
         what no check here has made."""
@@ -91,6 +111,7 @@ class HeldToken:
 
     __slots__ = ("_basis", "_facts", "_of")
 
+    subject: Final = None
     is_due: Final = False
 
     def __init__(self, facts: Facts, basis: OnToken, of: IssuerHolding | VerifierHolding) -> None:
@@ -114,33 +135,58 @@ class HeldToken:
 
 
 class HeldRecord:
-    """A session's record. It is read once, then when the feed has moved: whatever withdraws trust
-    moves it. So it is known as well as the mirror knows, within `max_staleness` of its client."""
+    """A session's record. It is read once; then, as whatever withdraws trust moves the feed, it is
+    known as well as the mirror knows. Once the feed has moved it is due within half of
+    `max_staleness`, and the news of the trail have those read at once that are meant."""
 
-    __slots__ = ("_basis", "_bound", "_facts", "_known_at", "_of", "_position", "_until", "is_due")
+    __slots__ = (
+        "_asked_at",
+        "_basis",
+        "_bound",
+        "_facts",
+        "_known_at",
+        "_of",
+        "_position",
+        "_spared_until",
+        "_until",
+        "is_due",
+    )
 
     def __init__(self, verified: Verified, basis: OnRecord, of: IssuerHolding) -> None:
         self._facts = verified.facts
         self._basis = basis
         self._of = of
         self._bound = of.bound(verified.facts.client_id)
-        self._known_at = of.clock.uptime() - of.since(verified.as_of)
+        self._asked_at = of.clock.uptime()
+        self._known_at = self._asked_at - of.since(verified.as_of)
+        self._spared_until = self._asked_at + _TO_READ
         self._position: Position | None = None
         self._until = verified.expires_at
         self.is_due = True
 
+    @property
+    def subject(self) -> str:
+        return self._facts.subject
+
     def require(self, moment: Moment) -> float:
-        is_read = moment.position is not None and moment.position == self._position
-        self.is_due = not is_read or has_passed(self._until, now=moment.now)
-        if not self.is_due:
+        position, uptime = self._position, moment.uptime
+        is_over = has_passed(self._until, now=moment.now)  # unless it was used since
+        is_same = position is not None and position == moment.position and not is_over
+        if is_same:
             self._known_at = max(self._known_at, moment.known_at)
-        until = self._known_at + self._bound
-        if moment.uptime >= until:
-            raise StoreUnavailable if self.is_due else StatusStale
+        is_old = uptime - self._known_at >= self._bound / 2
+        self.is_due = not is_same and (position is None or is_over or is_old)
+        if uptime - self._asked_at > _STOOD_STILL:
+            self._spared_until = uptime + _TO_READ
+        self._asked_at = uptime
+        until = max(self._known_at + self._bound, self._spared_until)
+        if uptime >= until:
+            raise StatusStale if is_same else StoreUnavailable
         return until
 
     async def read(self) -> None:
         began, position = self._of.clock.uptime(), self._of.position()
+        self._position = None  # unless it can be read it stays due
         found = await self._of.look_up(self._facts.session_id)
         now = self._of.clock.now()
         found.session.require_live(now=now)
@@ -173,27 +219,36 @@ class IssuerHolding:
         self.clock = parts.clock
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        feed, mirror = self._parts.feed, self._parts.tokens.mirror
-        if feed is None or mirror is None:
-            return _nothing
-        with suppress(Unavailable):
-            feed.ensure()
-        return mirror.listen(listener)
+        if self._parts.feed is not None:
+            with suppress(Unavailable):
+                self._parts.feed.ensure()
+        return self._parts.mirror.listen(listener)
 
     def moment(self) -> Moment:
-        uptime, known_at = self.clock.uptime(), float("-inf")
-        feed, mirror = self._parts.feed, self._parts.tokens.mirror
-        if feed is not None and mirror is not None:
-            if mirror.age(uptime=uptime) > _READ_LATELY:
-                with suppress(Unavailable):
-                    feed.ensure()
-                    feed.make_up()
-            # Before the position: the mirror may move on in between.
-            known_at = uptime - mirror.age(uptime=uptime)
+        uptime, feed, mirror = self.clock.uptime(), self._parts.feed, self._parts.mirror
+        if feed is not None and mirror.age(uptime=uptime) > _READ_LATELY:
+            with suppress(Unavailable):
+                feed.ensure()
+                feed.make_up()
+        # Before the position: the mirror may move on in between.
+        known_at = uptime - mirror.age(uptime=uptime)
         keys = None
         with suppress(Unavailable):
             keys = self._parts.keys.public_keys()
         return Moment(self.clock.now(), uptime, keys, self.position(), known_at)
+
+    async def news(self, since: int | None) -> News:
+        store, before, last = self._parts.store, None, since or 0
+        subjects: set[str] = set()
+        for _ in range(_MOST_PAGES):
+            lines = await store.trail(before=before, limit=_PAGE if since is not None else 1)
+            last = max([last, *(line.number for line in lines)])
+            new = [line for line in lines if since is not None and line.number > since]
+            subjects.update(line.event.subject for line in new if line.event.subject is not None)
+            if len(new) < _PAGE:
+                return News(last, frozenset(subjects))
+            before = new[-1].number
+        return News(last, None)
 
     def hold(self, verified: Verified) -> list[Held]:
         return [
@@ -212,17 +267,15 @@ class IssuerHolding:
             raise WrongAudience("This token is of no client that is registered here.")
         if entry is None and client.strategy == "jwt":
             return math.inf
-        mirror = self._parts.tokens.mirror
-        if mirror is None:
-            raise StatusStale
         if entry is None:
             raise SessionUnknown("This token names no status list of this issuer.")
-        mirror.require_valid(*entry, uptime=uptime, max_staleness=client.max_staleness)
-        return mirror.good_until(max_staleness=client.max_staleness)
+        mirror, bound = self._parts.mirror, client.max_staleness
+        mirror.require_valid(*entry, uptime=uptime, max_staleness=bound)
+        return mirror.good_until(max_staleness=bound)
 
     def position(self) -> Position | None:
-        mirror = self._parts.tokens.mirror
-        return None if mirror is None else mirror.position
+        """How far the mirror has come; None where there is no feed, and each record is read."""
+        return self._parts.mirror.position
 
     async def look_up(self, session_id: str) -> Found:
         """The record. Raises `SessionUnknown` where there is none, or no client for it."""
@@ -264,6 +317,10 @@ class VerifierHolding:
             keys = self._following.keys.current(uptime=uptime)
         return Moment(self.clock.now(), uptime, keys, mirror.position, known_at)
 
+    async def news(self, since: int | None) -> News:
+        """No verifier has a trail."""
+        return News(since or 0, frozenset())
+
     def hold(self, verified: Verified) -> list[Held]:
         tokens = [each for each in _required(verified) if isinstance(each, OnToken)]
         if not tokens:
@@ -288,7 +345,3 @@ def _required(verified: Verified) -> tuple[OnToken | OnRecord, ...]:
             "Give what `check` found; nobody can follow what Verifier.confirm, or a test, has made."
         )
     return verified.facts.rests_on
-
-
-def _nothing() -> None:
-    """Ends what was never begun."""

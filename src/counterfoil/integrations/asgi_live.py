@@ -7,6 +7,7 @@ the application is doing, and the application finds itself disconnected, as if t
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE: Final = 2.0  # seconds for a peer that does not read; then the server is left to drop it
+_TURN: Final = 0.01  # seconds for which one connection may go on sending
 _EVENT_STREAM: Final = b"text/event-stream"
 _LAST: Final = ("websocket.close", "http.response.body")
 _RAISING: Final = [2, 4]  # ASGI's version from which sending to a peer that has gone raises OSError
@@ -45,6 +47,7 @@ class LiveConnection:
         "_asgi",
         "_close_message",
         "_closing",
+        "_gave_way_at",
         "_holding",
         "_is_ended",
         "_is_over",
@@ -66,6 +69,7 @@ class LiveConnection:
         self._is_over = False
         self._is_ended = False
         self._is_told = False
+        self._gave_way_at = 0.0
         self._close_message: Message = {}
         self._waiting: tuple[asyncio.Timeout, ...] = ()
         self._closing: asyncio.Task[None] | None = None
@@ -101,10 +105,19 @@ class LiveConnection:
                 self._finish()
             with suppress(Disconnected):
                 await self._unless_ended(self._send(message))
+                await self._give_way()
                 return
         if message["type"] != "websocket.close" and _raises(self._asgi):
             raise Disconnected("This connection was ended with its credential.")
         await asyncio.sleep(0)  # whoever sends and sends may not keep all others waiting
+
+    async def _give_way(self) -> None:
+        """Where a peer reads as fast as is sent, sending waits for nothing, and nobody else would
+        have a turn, not even whoever has to end this."""
+        now = time.monotonic()
+        if now - self._gave_way_at > _TURN:
+            self._gave_way_at = now
+            await asyncio.sleep(0)
 
     async def leave(self) -> None:
         """The application has returned: nothing is left behind."""

@@ -2,7 +2,8 @@
 
 No connection has a task or a timer of its own. One sweep asks about all of them, in memory: once a
 second, whenever the mirror has moved, and when what is known is about to be too old. Records alone
-are read, a few at a time, beside the sweep, which waits for nobody.
+are read, a few at a time, beside the sweep, which waits for nobody: first those that the news of
+the trail are about.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, Final
 from counterfoil.errors import CounterfoilError, StatusStale, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from counterfoil.credential import Verified
     from counterfoil.holding import Held, Holding, Moment
 
-    End = Callable[[CounterfoilError], None]
+    End = Callable[[CounterfoilError], object]
 
 EVERY: Final = 1.0
 READ_WITHIN: Final = 5.0  # seconds for one record, which is then tried again
@@ -33,6 +34,7 @@ _JUST_AFTER: Final = 0.002  # tokens expire at whole seconds, and a timer may co
 _SHORTEST: Final = 0.01
 _SLICE: Final = 256  # asked about before others have their turn
 _AT_ONCE: Final = 16  # records that are read together
+_TURN: Final = 0.005  # seconds of reading before others have their turn
 _REST: Final = 4  # times as long as a sweep took: sweeps take a fifth of the loop at most
 
 _log = logging.getLogger("counterfoil.live")
@@ -53,10 +55,11 @@ def follow(holding: Holding, verified: Verified, end: End) -> Callable[[], None]
 class _Live:
     """One connection: all that it rests on, and what is called once when that ends."""
 
-    __slots__ = ("end", "held")
+    __slots__ = ("end", "held", "subjects")
 
     def __init__(self, held: Sequence[Held], end: End) -> None:
         self.held = held
+        self.subjects = {each.subject for each in held if each.subject is not None}
         self.end = end
 
 
@@ -69,7 +72,10 @@ class Watch:
         self._loop = loop
         self._pid = os.getpid()
         self._lives: dict[_Live, None] = {}
+        self._of_subject: dict[str, dict[_Live, None]] = {}  # those that rest on records
         self._due: dict[_Live, None] = {}
+        self._has_news = True
+        self._line: int | None = None  # of the trail, up to which the news are known
         self._until = math.inf  # the uptime up to which enough is known for all of them
         self._is_moved = False
         self._woken = asyncio.Event()
@@ -81,6 +87,8 @@ class Watch:
     def add(self, live: _Live) -> None:
         """Asks at once: its check may have been a while ago."""
         self._lives[live] = None
+        for subject in live.subjects:
+            self._of_subject.setdefault(subject, {})[live] = None
         try:
             until = self._ask(live, self._holding.moment())
         except BaseException:
@@ -91,10 +99,16 @@ class Watch:
 
     def remove(self, live: _Live) -> None:
         self._due.pop(live, None)
-        if live in self._lives:
-            del self._lives[live]
-            if not self._lives:
-                self.stop()
+        if live not in self._lives:
+            return
+        del self._lives[live]
+        for subject in live.subjects:
+            others = self._of_subject[subject]
+            del others[live]
+            if not others:
+                del self._of_subject[subject]
+        if not self._lives:
+            self.stop()
 
     def stop(self) -> None:
         """Leaves nothing behind; to repeat it does nothing."""
@@ -118,6 +132,9 @@ class Watch:
         try:
             while True:
                 self._woken.clear()
+                if self._is_moved and self._of_subject:
+                    self._has_news = True
+                    self._read_soon()
                 self._is_moved = False
                 rest = await self._sweep() * _REST
                 await asyncio.sleep(min(rest, self._pause()))
@@ -152,7 +169,8 @@ class Watch:
             for held in live.held:
                 until = min(until, held.require(moment))
                 if held.is_due:
-                    self._read_soon(live)
+                    self._due[live] = None
+                    self._read_soon()
         except CounterfoilError as why:
             self._end(live, why)
             return math.inf
@@ -171,26 +189,44 @@ class Watch:
         to_second = EVERY - moment.now.microsecond / 1e6 % EVERY + _JUST_AFTER
         return max(_SHORTEST, min(to_second, self._until - moment.uptime))
 
-    def _read_soon(self, live: _Live) -> None:
-        self._due[live] = None
+    def _read_soon(self) -> None:
         if self._reading is None or self._reading.done():
             self._reading = self._loop.create_task(self._read_on(), context=Context())
 
     async def _read_on(self) -> None:
         """Reads the records that are due; half of the time is left to others."""
-        while some := [*islice(self._due, _AT_ONCE)]:
-            for live in some:
-                del self._due[live]
+        while self._has_news or self._due:
+            if self._has_news:
+                await self._hear()
             began = self._loop.time()
-            await asyncio.gather(*map(self._read, some))
+            await asyncio.gather(*(self._read_some(began) for _ in range(_AT_ONCE)))
             await asyncio.sleep(self._loop.time() - began)
+
+    async def _hear(self) -> None:
+        """Has those read first that the news are about; all, where these do not say."""
+        self._has_news = False
+        subjects: Iterable[str] = self._of_subject
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(READ_WITHIN):
+                news = await self._holding.news(self._line)
+            self._line = news.line
+            subjects = news.subjects if news.subjects is not None else self._of_subject
+        first = {live: None for each in subjects for live in self._of_subject.get(each, ())}
+        self._due = {**first, **self._due}
+
+    async def _read_some(self, began: float) -> None:
+        while self._due:
+            live = next(iter(self._due))
+            del self._due[live]
+            await self._read(live)
+            if self._loop.time() - began > _TURN:  # others may have taken all of it
+                return
 
     async def _read(self, live: _Live) -> None:
         try:
             async with asyncio.timeout(READ_WITHIN):
                 for held in live.held:
-                    if held.is_due:
-                        await held.read()
+                    await held.read()
         except (Unavailable, TimeoutError):
             return  # sweeps go on asking for it, until too little is known
         except CounterfoilError as why:
