@@ -14,6 +14,7 @@ from counterfoil.errors import (
     RefreshReused,
     SessionRevoked,
     SessionUnknown,
+    SubjectSuspended,
 )
 from scenes import (
     API,
@@ -248,6 +249,23 @@ async def test_revoking_a_client_ends_all_of_its_sessions_in_batches() -> None:
         assert heard == [200, 400, 450]
         assert await s.auth.sessions("user-1") == [other.session]
         assert (await s.auth.revoke_client("phone")).count == 0
+
+
+async def test_a_clock_that_is_far_ahead_leaves_no_session_out() -> None:
+    """To it they have expired, and their tokens are over; to everybody else they live."""
+    ahead = timedelta(days=90)
+    with scene() as s:
+        phone = await s.open("ann", "phone")
+        token = await s.open("bob", "api")
+        s.clock.turn_to(s.now + ahead)
+        assert (await s.auth.revoke_client("phone")).count == 0
+        await s.auth.suspend("bob")
+        s.clock.turn_to(s.now - ahead)
+        s.read_on()
+        with pytest.raises(SessionRevoked):
+            await s.check(phone)
+        with pytest.raises(SubjectSuspended):
+            await s.check(token)
 
 
 @pytest.mark.parametrize("client_id", SIGNING_IDS)

@@ -12,7 +12,7 @@ from counterfoil import handle as handles
 from counterfoil.errors import SessionExpired, SessionRevoked
 from counterfoil.handle import HandleSecrets
 from counterfoil.lifetime import Lifetime
-from counterfoil.session import SPENT_KEPT, Session, StatusIndex, opened
+from counterfoil.session import INDICES_KEPT, SPENT_KEPT, Session, StatusIndex, opened
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -112,7 +112,21 @@ def test_every_index_that_a_living_token_could_name_is_remembered() -> None:
     assert session.live_indices(now=NOW) == (index(number=1), index(number=2))
     after = index().until
     assert session.live_indices(now=after) == ()
-    assert session.with_index(index("next"), now=after).indices == (index("next"),)
+    for number in range(INDICES_KEPT):
+        session = session.with_index(index("next", number=number), now=after)
+    assert {each.list_id for each in session.indices} == {"list", "next"}
+    session = session.with_index(index("last"), now=after)
+    assert {each.list_id for each in session.indices} == {"next", "last"}
+
+
+def test_the_latest_indices_are_remembered_whatever_a_clock_says() -> None:
+    """A node whose clock is months ahead takes every list for dropped, and is wrong."""
+    session = fresh().with_index(index(number=1), now=NOW)
+    ahead = NOW + timedelta(days=90)
+    assert session.with_index(index("next"), now=ahead).indices == (
+        index(number=1),
+        index("next"),
+    )
 
 
 def test_taking_the_same_index_again_changes_nothing() -> None:

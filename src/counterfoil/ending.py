@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.errors import ClientUnknown, NotFound, Overloaded
@@ -17,7 +17,6 @@ from counterfoil.status_change import changes_between, changes_of_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
 
     from counterfoil.events import EventKind
     from counterfoil.session import Session
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from counterfoil.subject import SubjectState
 
 BATCH: Final = 200
+# Then no session had expired. Whether one has is said by a clock, and one that is far ahead of all
+# others may not leave any out.
+_BEFORE_ANY: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Ending:
             commit = Commit(
                 sessions=(after,),
                 subjects=(subject,),
-                changes=tuple(changes_between(found, (after, subject), now=now)),
+                changes=tuple(changes_between(found, (after, subject))),
                 moves_feed=True,
                 events=(of_session(kind, after, now, {"because": because, **(detail or {})}),),
             )
@@ -72,7 +74,7 @@ class Ending:
             now = self.parts.clock.now()
             others = [session for session in kept if session.id != keep]
             chosen = [session for session in others if session.ended_at is None]
-            commit, _ = self._end(chosen, {subject: state}, because, now, ended=True)
+            commit = self._end(chosen, {subject: state}, because, now, ended=True)
             if await self.parts.commit(commit):
                 live = [session for session in chosen if session.is_live(now=now)]
                 # Tokens of those that ended before count too: "all" is over when the last one is.
@@ -96,18 +98,18 @@ class Ending:
             raise Overloaded(retry_after=timedelta(seconds=1))
         # Those that ended before are not looked at, so their tokens count with all they may have.
         count, lost, longest, began = 0, 0, longest_lags(client), self.parts.clock.now()
-        query = SessionQuery(client_id=client_id, live_at=began, limit=BATCH)
+        query = SessionQuery(client_id=client_id, live_at=_BEFORE_ANY, limit=BATCH)
         while batch := await store.sessions(query):
             now = self.parts.clock.now()
             states = {s.subject: await store.subject(s.subject) for s in batch}
-            commit, ended = self._end(batch, states, "client_revoked", now, ended=False)
+            commit = self._end(batch, states, "client_revoked", now, ended=False)
             if not await self.parts.commit(commit):
                 lost += 1
                 if lost == ATTEMPTS:
                     raise Overloaded(retry_after=timedelta(seconds=1))
                 continue
             lost = 0
-            count += len(ended)
+            count += sum(session.is_live(now=now) for session in batch)
             lag = self._lags(batch, now=now)
             longest = (max(longest[0], lag[0]), max(longest[1], lag[1]))
             if progress is not None:
@@ -132,7 +134,7 @@ class Ending:
             after = change(before, now)
             commit = Commit(
                 subjects=(after,),
-                changes=changes_of_subject(kept, before, after, now=now),
+                changes=changes_of_subject(kept, before, after),
                 moves_feed=True,
                 events=(Event(kind=kind, at=now, subject=subject),),
             )
@@ -150,7 +152,7 @@ class Ending:
         now: datetime,
         *,
         ended: bool,
-    ) -> tuple[Commit, list[Session]]:
+    ) -> Commit:
         """One commit that ends these sessions and moves the states of their subjects on."""
         moved = {
             subject: state.ended() if ended else state.moved() for subject, state in states.items()
@@ -160,17 +162,16 @@ class Ending:
         for before in chosen:
             session = before.revoked(now=now, because=because).following(before)
             was, becomes = states[before.subject], moved[before.subject]
-            changes.extend(changes_between((before, was), (session, becomes), now=now))
+            changes.extend(changes_between((before, was), (session, becomes)))
             after.append(session)
         events = tuple(of_session("session_revoked", s, now, {"because": because}) for s in after)
-        commit = Commit(
+        return Commit(
             sessions=tuple(after),
             subjects=tuple(moved.values()),
             changes=tuple(changes),
             moves_feed=True,
             events=events,
         )
-        return commit, after
 
     def _lags(self, ended: Iterable[Session], *, now: datetime) -> tuple[timedelta, timedelta]:
         """The longest that any of their credentials can outlive what is acknowledged now."""

@@ -93,21 +93,22 @@ def status_of(session: Session, subject: SubjectState, claims_version: int) -> S
 
 
 def changes_between(
-    before: tuple[Session, SubjectState], after: tuple[Session, SubjectState], *, now: datetime
+    before: tuple[Session, SubjectState], after: tuple[Session, SubjectState]
 ) -> Iterator[StatusChange]:
-    """What a commit that turns the one into the other changes, for every index still alive."""
-    for index in after[0].live_indices(now=now):
+    """What a commit that turns the one into the other changes, for every index that is remembered:
+    which of them a living token could name is not for this machine's clock to say."""
+    for index in after[0].indices:
         status = status_of(*after, index.claims_version)
         if status != status_of(*before, index.claims_version):
             yield StatusChange(index.list_id, index.index, status)
 
 
 def changes_of_subject(
-    sessions: Iterable[Session], before: SubjectState, after: SubjectState, *, now: datetime
+    sessions: Iterable[Session], before: SubjectState, after: SubjectState
 ) -> tuple[StatusChange, ...]:
     """What a change of the subject alone changes, over all sessions of theirs."""
     return tuple(
         change
         for session in sessions
-        for change in changes_between((session, before), (session, after), now=now)
+        for change in changes_between((session, before), (session, after))
     )

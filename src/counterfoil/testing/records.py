@@ -140,7 +140,7 @@ async def revoke_all(store: Store, subject: str, *, keep: str | None = None) -> 
         changes = (
             change
             for old, new in zip(before, ended, strict=True)
-            for change in changes_between((old, state), (new, state.ended()), now=NOW)
+            for change in changes_between((old, state), (new, state.ended()))
         )
         commit = Commit(sessions=tuple(ended), subjects=(state.ended(),), changes=tuple(changes))
         if await store.commit(commit):
@@ -164,7 +164,7 @@ async def change_subject(
     while True:
         before, sessions = await store.all_of_subject(subject)
         after = change(before)
-        changes = changes_of_subject(sessions, before, after, now=NOW)
+        changes = changes_of_subject(sessions, before, after)
         if await store.commit(Commit(subjects=(after,), changes=changes)):
             return
 
@@ -189,6 +189,6 @@ def _of_session(before: Found, after: Found, kind: EventKind) -> Commit:
     return Commit(
         sessions=(after.session,),
         subjects=(after.subject,),
-        changes=tuple(changes_between(before, after, now=NOW)),
+        changes=tuple(changes_between(before, after)),
         events=(an_event(kind, session_id=after.session.id),),
     )
