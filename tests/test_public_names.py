@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import counterfoil
 from counterfoil import testing
-from counterfoil.integrations import asgi, fastapi, issuer, live, problem, starlette
+from counterfoil.integrations import asgi, fastapi, issuer, live, problem, prometheus, starlette
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-MODULES: Final = (asgi, fastapi, issuer, live, problem, starlette, testing)
+MODULES: Final = (asgi, fastapi, issuer, live, problem, prometheus, starlette, testing)
 SNAPSHOT: Final = Path(__file__).with_name("public_names.txt")
 
 
