@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from counterfoil.carriers.clients import ClientCarriers
 from counterfoil.integrations.fastapi.routes import session_routes
@@ -95,23 +95,39 @@ def application(server: Server) -> FastAPI:
     app.add_api_route("/", index, methods=["GET"], tags=["health"], response_model=dict[str, str])
     refusals.register(app)
     document.complete(app, server.clients, {PATH: {"get": CHECK}})
-    app.add_middleware(Check, app.state.context)
-    app.add_middleware(refusals.Unstored)
-    app.add_middleware(Routed, raw=frozenset({PATH}))
-    app.add_middleware(HeadAsGet)
     issuer = IssuerApp(
         server.auth,
         more=metadata(server.auth.issuer),
         register=FeedRegister(app.state.context),
+        workers=server.settings.workers,
     )
+    app.add_middleware(Check, app.state.context)
+    app.add_middleware(refusals.Unstored)
+    app.add_middleware(_Ahead, issuer, paths=frozenset({FEED}))
+    app.add_middleware(Routed, raw=frozenset({PATH, FEED}))
+    app.add_middleware(HeadAsGet)
     for held in (issuer.release, waits.release):
         server.readiness.on_drained(held)
     gauges.of_feed(server.metrics, server.auth.published, register)
-    for place in ("/.well-known/{rest:path}", FEED, AGGREGATION, LISTS + "{list_id}"):
+    for place in ("/.well-known/{rest:path}", AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
         app.router.routes.extend(pages.ROUTES)
     return app
+
+
+class _Ahead:
+    """Answers at these addresses before the router is asked. It tries every route in turn, which
+    costs more than an answer of the feed; and verifiers ask for those all the time."""
+
+    def __init__(self, app: ASGIApp, answering: ASGIApp, *, paths: frozenset[str]) -> None:
+        self._app = app
+        self._answering = answering
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_ours = scope["type"] == "http" and scope["path"] in self._paths
+        await (self._answering if is_ours else self._app)(scope, receive, send)
 
 
 class _Named(Route):
