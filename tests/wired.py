@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from counterfoil import BlockingCounterfoil, Client, MemoryStore, Verifier
-from counterfoil.errors import CounterfoilError
+from counterfoil.errors import CounterfoilError, IssuerUnavailable
 from nodes import Answering, own_keys
 from serving import Server
 
@@ -108,8 +108,10 @@ class Waited(Answering):
             told.set()
 
         waiting = self.published.enter(question, deliver)
-        told.wait(30)
+        told.wait(question.wait.total_seconds() + 2)
         self.published.pump.leave(waiting)
+        if not ready:
+            raise IssuerUnavailable("It has been closed.")
         return self.answered(question, ready[0])
 
 
