@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from counterfoil import status_feed, status_token
 from counterfoil.errors import AuthError, IssuerUnavailable, KeyUnknown, StatusStale, Unavailable
 from counterfoil.feeds.jwks import IssuerKeys
+from counterfoil.feeds.pace import Pace
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question
 from counterfoil.status_mirror import FeedGap, Start, StatusMirror
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 FEED: Final = "/status/feed"
 JWKS: Final = "/.well-known/jwks.json"
 NO_FEED_PAUSE: Final = 30.0  # seconds, where the issuer says that it has no feed
-_FIRST_PAUSE: Final = 0.05  # after a failure; then twice as long each time
-_LONGEST_PAUSE: Final = 2.0  # also at most a quarter of max_staleness
-_MOST_DOUBLINGS: Final = 8
 _NOT_FOUND: Final = 404
 _OK: Final = 200
 _NOTHING: Final = timedelta(0)
@@ -117,9 +115,10 @@ class Following:
         self._lists: dict[str, ListToken] = {}
         self._start: Start | None = None
         self._is_cold = True
+        self._avoids_caches = False  # by asking for lists at addresses that nobody has asked at
         self._out: Get | None = None
         self._due = float("-inf")
-        self._failures = 0
+        self._pace = Pace(timeout=self._timeout, chance=chance)
 
     # What checks ask.
 
@@ -178,7 +177,7 @@ class Following:
     @property
     def is_failing(self) -> bool:
         """Whether nothing came of the last request that ended."""
-        return self._failures > 0
+        return self._pace.failures > 0
 
     def due_in(self) -> float:
         """Seconds until the next request about status; without end while there are no keys to read
@@ -195,7 +194,10 @@ class Following:
         if wanted is not None and self._begun is not None:
             position = self._begun.read.position
             url = status_token.list_uri(self.issuer, wanted.id)
-            query = urlencode({"epoch": position.epoch, "number": position.number})
+            members = {"epoch": position.epoch, "number": str(position.number)}
+            if self._avoids_caches:
+                members["fresh"] = status_feed.nonce_of(self._entropy(8))
+            query = urlencode(members)
             self._out = Get(
                 f"{url}?{query}",
                 accept=status_token.MEDIA_TYPE,
@@ -238,8 +240,9 @@ class Following:
             self.failed(get, "it does not continue what is known here; beginning again")
         else:
             self._out = None
-            self._failures = 0
             self._due = float("-inf")
+            wait = get.question.wait if get.question is not None else _NOTHING
+            self._pace.answered(after=self.clock.uptime() - get.began, wait=wait)
 
     def failed(self, get: Get, why: Exception | str) -> None:
         """Nothing came of it; the next one waits, longer each time."""
@@ -249,13 +252,14 @@ class Following:
         if isinstance(why, KeyUnknown):
             self.keys.miss()
         if get.wanted is not None:
-            # A directory may be out of date by now, and a list gone.
+            # A directory may be out of date by now, and a list gone, or kept on the way too long.
             self._begin_again()
+            self._avoids_caches = True
         self.failure = f"The issuer's status cannot be read from {self.issuer}: {why}"
-        if not self._failures and self.connected_since is not None:
+        if not self.is_failing and self.connected_since is not None:
             _log.warning("%s", self.failure)
         self.connected_since = None
-        self._failures += 1
+        self._pace.failed()
         self._due = self.clock.uptime() + self._pause()
 
     def _take_answer(self, get: Get, question: Question, body: str) -> None:
@@ -273,7 +277,7 @@ class Following:
             self.mirror.apply(read, began=get.began, at=get.at, start=self._start)
             self._start = self._begun = None
             self._lists = {}
-            self._is_cold = False
+            self._is_cold = self._avoids_caches = False
             self._standing = answer.terms
             if self.connected_since is None:
                 self.connected_since = get.at
@@ -323,9 +327,8 @@ class Following:
         position, wait, sealed = self.mirror.position, _NOTHING, self._seal
         if self._is_cold:
             position, sealed = self._start.position if self._start else None, ""
-        elif self._standing is not None and not self._failures:
-            third = self._tightened(self._standing.max_staleness) / 3
-            wait = min(third, status_feed.LONGEST_WAIT) * self._chance.uniform(0.9, 1)
+        elif self.max_staleness is not None and not self.is_failing:
+            wait = self._pace.wait(self.max_staleness)
         return Question(
             nonce=status_feed.nonce_of(self._entropy(status_feed.NONCE_BYTES)),
             position=position,
@@ -361,22 +364,15 @@ class Following:
         return span if self._tightest is None else min(span, self._tightest)
 
     def _patience(self) -> float:
-        """Seconds beyond the wait that an answer may take: half of them are over before what is
-        known is too old, so that there is time for another try."""
-        bound = self.max_staleness
-        if bound is None:
-            return self._timeout
-        return min(self._timeout, max(0.25, bound.total_seconds() / 3))
+        terms = self._standing
+        spans = [] if terms is None else [terms.max_staleness, *terms.longer.values()]
+        longest = self._tightened(max(spans)) if spans else None
+        return self._pace.patience(self.max_staleness, longest=longest)
 
     def _pause(self) -> float:
         if not self.has_feed:
             return NO_FEED_PAUSE * self._chance.uniform(0.5, 1)
-        bound = self.max_staleness
-        longest = _LONGEST_PAUSE
-        if bound is not None:
-            longest = min(longest, bound.total_seconds() / 4)
-        pause = _FIRST_PAUSE * float(2 ** min(self._failures, _MOST_DOUBLINGS))
-        return min(longest, pause) * self._chance.uniform(0.5, 1)
+        return self._pace.pause(self.max_staleness)
 
 
 def _ttl() -> float:

@@ -131,9 +131,13 @@ class IssuerKeys:
         """The URL to get now. Whatever comes of it, the next attempt waits."""
         self._began = self._clock.uptime()
         self._due = self._began + self._pause()
-        self._is_kid_unknown = False
         # By another address no cache on the way answers with what it had before.
-        url = f"{self._url}?terms={self._wanted}" if self._wanted else self._url
+        url = self._url
+        if self._wanted:
+            url = f"{url}?terms={self._wanted}"
+        elif self._is_kid_unknown or self._failures:
+            url = f"{url}?fresh={self._chance.getrandbits(64):x}"
+        self._is_kid_unknown = False
         self._asked_for, self._wanted = self._wanted or self._asked_for, ""
         return url
 
