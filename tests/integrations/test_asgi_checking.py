@@ -347,8 +347,7 @@ async def test_no_handle_is_spent_for_an_answer_that_never_begins() -> None:
 
 @pytest.mark.parametrize("client_id", ["spa", "web"])
 async def test_a_slow_answer_spends_no_handle_that_others_still_bring(client_id: str) -> None:
-    """One that takes longer than the grace, while the same browser asks again with the cookies
-    that it has until then; a handle that had been spent at its beginning would end the family."""
+    """It takes longer than the grace, and the browser asks again with the cookies that it has."""
     with scene(SPA, WEB) as played:
         opened = await played.open("ann", client_id)
         meanwhile: list[Answer] = []

@@ -147,12 +147,14 @@ def test_a_client_without_a_secret_is_refused(site: live.Site) -> None:
 
 
 def test_the_metadata_names_what_there_is(site: live.Site) -> None:
-    """RFC 8414 §2: each endpoint, how to authenticate there, and the only grant."""
+    """RFC 8414 §2: each endpoint, how to authenticate there, the only grant, and where the status
+    lists are (Token Status List §9)."""
     methods = ["client_secret_basic", "client_secret_post"]
     assert site.call("GET", "/.well-known/oauth-authorization-server").json == {
         "issuer": site.url,
         "jwks_uri": f"{site.url}/.well-known/jwks.json",
         "response_types_supported": [],
+        "status_list_aggregation_endpoint": f"{site.url}/status/lists",
         "grant_types_supported": ["refresh_token"],
         "token_endpoint": f"{site.url}/oauth/token",
         "token_endpoint_auth_methods_supported": methods,

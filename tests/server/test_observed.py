@@ -7,10 +7,10 @@ import inspect
 from counterfoil import Counterfoil
 from counterfoil.server.operations.observed import ObservedCounterfoil
 
-# Reads, and what the trail's own events count.
+# Reads, set-up, what the trail's own events count, and `reissue`, after which comes a refresh.
 UNOBSERVED = {
-    *("session", "sessions", "subject", "close"),
-    *("step_up", "suspend", "reinstate", "claims_changed"),
+    *("session", "sessions", "subject", "close", "require_current", "acknowledge_after"),
+    *("step_up", "suspend", "reinstate", "claims_changed", "declare_restore", "reissue"),
 }
 
 
