@@ -156,6 +156,9 @@ class BlockingCounterfoil:
     def claims_changed(self, subject: str) -> Changed:
         return drive(self._engine.claims_changed(subject))
 
+    def require_current(self) -> None:
+        self._engine.require_current()
+
     def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
         return drive(self._engine.declare_restore(progress=progress))
 

@@ -105,7 +105,7 @@ class Counterfoil:
 
     @property
     def store(self) -> Store:
-        return self._parts.store
+        return self._parts.any_store
 
     @property
     def clock(self) -> Clock:
@@ -218,7 +218,7 @@ class Counterfoil:
                 raise NotRevocable(expires_at=token.exp)
             return await self._revoke_known(token.sid)
         handle = handles.parse(presented.text, secrets=self._parts.secrets())
-        found = await self.store.look_up(handle.session_id)
+        found = await self._parts.store.look_up(handle.session_id)
         if found is None:
             raise SessionUnknown
         self._parts.own_client(presented, found.session, any_bearer=True)
@@ -264,6 +264,12 @@ class Counterfoil:
         )
         return await self._told(done)
 
+    def require_current(self) -> None:
+        """Raises `RestoreUndeclared` where the store was put back from a copy, `StoreUnavailable`
+        where it cannot be read. A plain call, for your readiness check and before you write to
+        tables of your own beside it."""
+        self._parts.require_current()
+
     async def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
         """Say this once you have put the database back from a copy; until then everything that asks
         it is refused. Ends every session, in one commit; `progress` hears how many are done.
@@ -272,11 +278,11 @@ class Counterfoil:
 
     async def subject(self, subject: str) -> SubjectState:
         """What is kept about a subject. Read it before a password check and give it to `open`."""
-        return await self.store.subject(require_subject(subject))
+        return await self._parts.store.subject(require_subject(subject))
 
     async def session(self, session_id: str) -> Session:
         """The record, live or not. Raises `NotFound`."""
-        found = await self.store.look_up(session_id)
+        found = await self._parts.store.look_up(session_id)
         if found is None:
             raise NotFound
         return _own_copy(found.session)
@@ -284,7 +290,7 @@ class Counterfoil:
     async def sessions(self, subject: str) -> list[Session]:
         """The live sessions of a subject, newest first."""
         query = SessionQuery(subject=require_subject(subject), live_at=self.clock.now(), limit=1000)
-        return [_own_copy(session) for session in await self.store.sessions(query)]
+        return [_own_copy(session) for session in await self._parts.store.sessions(query)]
 
     def acknowledge_after(self, told: Callable[[], Awaitable[None] | None]) -> None:
         """Has what withdraws trust acknowledged after `told`, which lets the verifiers that are

@@ -250,7 +250,7 @@ class RestoreUndeclared(StoreUnavailable):
     """The store is older than it once was: somebody put a copy back, and what was revoked since may
     live in it. Nothing is answered from it until that is declared, which ends all sessions."""
 
-    next_step = "Run `counterfoil restore`, which declares a restore and ends all sessions."
+    next_step = "Run `counterfoil restore --declare`: it ends all sessions, and all goes on."
 
 
 class IssuerUnavailable(Unavailable):

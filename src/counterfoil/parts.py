@@ -62,14 +62,19 @@ class Parts:
     tokens: TokenCheck
 
     @property
-    def store(self) -> Store:
-        """The store. Raises `ConfigurationError` where there is none, `RestoreUndeclared` where it
-        was put back from a copy, and `StoreUnavailable` where that cannot be known."""
+    def any_store(self) -> Store:
+        """The store, as it is. Raises `ConfigurationError` where there is none."""
         if self.kept is None:
             raise ConfigurationError("Give Counterfoil a store: without one this cannot be done.")
+        return self.kept
+
+    @property
+    def store(self) -> Store:
+        """The store, to rely on. Raises `RestoreUndeclared` where it was put back from a copy,
+        `StoreUnavailable` where that cannot be known, and `ConfigurationError` without one."""
         if self.feed is not None and self.feed.is_unproven:
             self.feed.catch_up()
-        return self.kept
+        return self.any_store
 
     def secrets(self) -> HandleSecrets:
         return self.keys.handle_secrets()
@@ -117,6 +122,11 @@ class Parts:
             feed=self.feed,
             mirror=mirror,
         )
+
+    def require_current(self) -> None:
+        """Raises what `store` does, by a read that begins now."""
+        if self.feed is not None:
+            self.feed.catch_up()
 
     def keep_up(self) -> None:
         """Looks whether the store is still what it was, where no thread does. Raises

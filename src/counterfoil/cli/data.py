@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -86,6 +88,15 @@ def existing(place: Path | None) -> Settings:
     )
 
 
+def require_owner(data: Path) -> None:
+    """What is written in it must belong to whoever serves it: the server could not read what is
+    root's. Raises `ConfigurationError`."""
+    owner = data.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        name = pwd.getpwuid(owner).pw_name if _is_named(owner) else f"#{owner}"
+        raise ConfigurationError(f"Run this as {name}, who owns {data}: sudo -u {name} counterfoil")
+
+
 def remember(settings: Settings, issuer: str) -> None:
     """Notes how the data folder is served: a command beside it is not given the server's flags,
     and must name the same issuer and promise by the same lifetimes."""
@@ -105,6 +116,10 @@ def remember(settings: Settings, issuer: str) -> None:
     text = json.dumps({"issuer": issuer, **spans, **exposed}, indent=1)
     written.write_text(text, encoding="utf-8")
     written.replace(note)
+
+
+def _is_named(uid: int) -> bool:
+    return any(entry.pw_uid == uid for entry in pwd.getpwall())
 
 
 def _as_served(settings: Settings) -> Settings:

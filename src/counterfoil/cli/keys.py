@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from counterfoil.cli.data import DataFolder, at, existing
+from counterfoil.cli.data import DataFolder, at, existing, require_owner
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json, tell_table
 from counterfoil.cli.words import relative
@@ -46,7 +43,7 @@ def listing(*, data: Data = None, as_json: AsJson = False) -> None:
 @commands.command()
 def rotate(algorithm: Alg, *, data: Data = None, as_json: AsJson = False) -> None:
     """Sign with the next key from now on; tokens of the former stay good until they expire."""
-    _require_owner(existing(data).data)
+    require_owner(existing(data).data)
 
     async def work(folder: DataFolder) -> tuple[SigningKeySet, datetime]:
         return await key_changes.rotate(folder.auth, algorithm), folder.clock.now()
@@ -63,7 +60,7 @@ def rotate(algorithm: Alg, *, data: Data = None, as_json: AsJson = False) -> Non
 @commands.command()
 def distrust(kid: Kid, *, yes: Yes = False, data: Data = None, as_json: AsJson = False) -> None:
     """Trust a key no longer: every token it signed is refused, and clients must refresh."""
-    _require_owner(existing(data).data)
+    require_owner(existing(data).data)
 
     async def read(folder: DataFolder) -> KeyDescription:
         found = folder.auth.keys.signing_keys().get(kid)
@@ -106,19 +103,6 @@ def _require_consent(found: KeyDescription, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ConfigurationError("Add --yes: there is no terminal to ask on.")
     typer.confirm("Distrust it?", abort=True, err=True)
-
-
-def _require_owner(data: Path) -> None:
-    """Key files are private to who writes them: the server could not read root's. Raises
-    `ConfigurationError`."""
-    owner = data.stat().st_uid
-    if os.geteuid() == 0 and owner != 0:
-        name = pwd.getpwuid(owner).pw_name if _is_named(owner) else f"#{owner}"
-        raise ConfigurationError(f"Run this as {name}, who owns {data}: sudo -u {name} counterfoil")
-
-
-def _is_named(uid: int) -> bool:
-    return any(entry.pw_uid == uid for entry in pwd.getpwall())
 
 
 def _tell(keys: SigningKeySet, now: datetime, *, as_json: bool) -> None:

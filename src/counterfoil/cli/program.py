@@ -10,10 +10,12 @@ import typer
 from typer.core import TyperGroup
 
 from counterfoil.cli import accounts, clients, keys, sessions, token
+from counterfoil.cli.backup import backup
 from counterfoil.cli.demo.command import demo
 from counterfoil.cli.doctor.command import doctor
 from counterfoil.cli.output import say
 from counterfoil.cli.refusals import EXIT_CODES, exit_code, sentence
+from counterfoil.cli.restore import restore
 from counterfoil.cli.serve import serve
 from counterfoil.errors import CounterfoilError
 
@@ -40,6 +42,8 @@ program = typer.Typer(
 program.command()(serve)
 program.command()(demo)
 program.command()(doctor)
+program.command()(backup)
+program.command()(restore)
 for name, commands in (
     ("accounts", accounts.commands),
     ("sessions", sessions.commands),

@@ -17,9 +17,9 @@ EVERY: Final = 1.0  # seconds between plain lines
 
 
 @contextmanager
-def counting(what: str, done: str) -> Iterator[Callable[[int], None]]:
+def counting(what: str, done: str, *, whole: bool = False) -> Iterator[Callable[[int], None]]:
     """Gives what to call with the count so far. Interrupted, it says what has been done: each
-    batch is for good."""
+    batch is for good, or nothing before all is, if it is whole."""
     reached = 0
     told_at = time.monotonic()
 
@@ -45,5 +45,8 @@ def counting(what: str, done: str) -> Iterator[Callable[[int], None]]:
         else:
             yield note
     except KeyboardInterrupt:
-        say(f"Stopped: {reached:,} {done}, or one batch more. Repeat the command to go on.")
+        if whole:
+            say("Stopped. Nothing was changed.")
+        else:
+            say(f"Stopped: {reached:,} {done}, or one batch more. Repeat the command to go on.")
         raise typer.Exit(130) from None
