@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from waiting import come_true
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -88,9 +90,7 @@ class Peer:
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Waits for what the application does."""
-        async with asyncio.timeout(PATIENCE):
-            while not holds():  # noqa: ASYNC110 - what it waits for tells nobody
-                await asyncio.sleep(0.002)
+        await come_true(holds)
 
     async def _send(self, message: Any) -> None:
         await self.reads.wait()

@@ -9,10 +9,19 @@ from asking import Failing
 from counterfoil.integrations.live import ended
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from counterfoil import Counterfoil, Opened
     from counterfoil.credential import Verified
     from counterfoil.errors import CounterfoilError
     from scenes import Scene
+
+
+async def come_true(holds: Callable[[], object]) -> None:
+    """Waits for what happens in other tasks."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what it waits for tells nobody
+            await asyncio.sleep(0.005)
 
 
 class Waiting:

@@ -39,7 +39,7 @@ class Doomed:
         self._moved_at = uptime()
         verifier.holding.listen(self._moved)
 
-    def _moved(self) -> None:
+    def _moved(self, _: object) -> None:
         self._moved_at = uptime()
 
     def look(self) -> None:

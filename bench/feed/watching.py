@@ -42,7 +42,7 @@ class Watch:
     def is_done(self) -> bool:
         return len(self.seen) >= len(self._tokens)
 
-    def _moved(self) -> None:
+    def _moved(self, _: object) -> None:
         now = uptime()
         while not self.is_done() and is_refused(self.verifier, self._tokens[len(self.seen)]):
             self.seen.append(now)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from counterfoil.parts import Parts
     from counterfoil.ports import Found
     from counterfoil.status_change import Position
+    from counterfoil.status_mirror import Listener
 
 _READ_LATELY: Final = 0.5  # seconds; a mirror that is older may only have slept with its machine
 _STOOD_STILL: Final = 2.0  # seconds in which nobody asked: so nothing was read either
@@ -72,6 +73,10 @@ class Held(Protocol):
     """One thing that a verified credential rests on."""
 
     @property
+    def entry(self) -> tuple[str, int] | None:
+        """The list and the index where its status stands; None where it has none."""
+
+    @property
     def subject(self) -> str | None:
         """Whose session's record it is; None where there is no record to read."""
 
@@ -90,9 +95,10 @@ class Held(Protocol):
 class Holding(Protocol):
     """What a live connection asks of who made the check. `Counterfoil` and `Verifier` have it."""
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls it when something may have been revoked, in whatever thread that was found out: it
-        must be quick and may not raise. Returns what ends that."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls it when something may have been revoked: with the status entries that have changed,
+        None where these may be any; in whatever thread that was found out: it must be quick and may
+        not raise. Returns what ends that."""
 
     def moment(self) -> Moment:
         """What is known now."""
@@ -118,6 +124,10 @@ class HeldToken:
         self._facts = facts
         self._basis = basis
         self._of = of
+
+    @property
+    def entry(self) -> tuple[str, int] | None:
+        return self._basis.entry
 
     def require(self, moment: Moment) -> float:
         if moment.keys is None:
@@ -151,6 +161,8 @@ class HeldRecord:
         "_until",
         "is_due",
     )
+
+    entry: Final = None
 
     def __init__(self, verified: Verified, basis: OnRecord, of: IssuerHolding) -> None:
         self._facts = verified.facts
@@ -218,7 +230,7 @@ class IssuerHolding:
         self._parts = parts
         self.clock = parts.clock
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, listener: Listener) -> Callable[[], None]:
         if self._parts.feed is not None:
             with suppress(Unavailable):
                 self._parts.feed.ensure()
@@ -304,7 +316,7 @@ class VerifierHolding:
         self._ensure = ensure
         self.clock: Clock = following.clock
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, listener: Listener) -> Callable[[], None]:
         self._ensure()
         return self._following.mirror.listen(listener)
 

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from counterfoil.errors import AuthError
-    from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_change import FeedRead, Position, StatusChange
     from counterfoil.status_list import StatusList
+
+    Changes = tuple[StatusChange, ...]
+    Listener = Callable[[Changes | None], None]
 
 # A list is announced before it opens or, after a pause, as it does; far less than a window later.
 ANNOUNCED_WITHIN: Final = timedelta(seconds=30)
@@ -70,7 +73,7 @@ class StatusMirror:
         self._said_at: datetime | None = None
         self._known_at = float("-inf")
         self._applying = threading.Lock()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Listener] = []
 
     def apply(
         self, read: FeedRead, *, began: float, at: datetime, start: Start | None = None
@@ -96,8 +99,9 @@ class StatusMirror:
             self.as_of = at
             self._known_at = began
         if moved:
+            is_told = read.after is not None and start is None
             for listener in tuple(self._listeners):
-                listener()
+                listener(read.changes if is_told else None)
 
     def _continued(self, read: FeedRead, start: Start | None) -> dict[str, StatusBits]:
         """The lists that the read's changes belong to."""
@@ -124,9 +128,10 @@ class StatusMirror:
                 raise NotFound("There is no such list; those that are kept are at /status/lists.")
             return StatusBits(bits.size, bytes(bits.data)), self.position, self.as_of
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls it whenever the position has moved, in whatever thread that was found out: it must
-        be quick and may not raise. Returns what ends that."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls it whenever the position has moved, with what has changed, or None where that may
+        be anything; in whatever thread that was found out: it must be quick and may not raise.
+        Returns what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
