@@ -120,8 +120,12 @@ def crews(folder: Path) -> Iterator[Callable[..., Crew]]:
     yield begin
     for each in running:
         with suppress(ProcessLookupError):
-            os.killpg(each.process.pid, signal.SIGKILL)
+            os.killpg(each.process.pid, signal.SIGCONT)
+            for _ in range(2):
+                each.process.send_signal(signal.SIGINT)
         each.stop()
+        with suppress(ProcessLookupError):
+            os.killpg(each.process.pid, signal.SIGKILL)
 
 
 def with_patch(patch: str) -> tuple[str, ...]:

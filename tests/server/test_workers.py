@@ -3,11 +3,13 @@ what all of them count is told by any."""
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import re
 import signal
 import socket
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 import live
+from counterfoil.server.workers.counts import PREFIX, counts_folder
 from working import Crew, crews
 
 if TYPE_CHECKING:
@@ -206,3 +209,24 @@ def told_soon(crew: Crew) -> str:
 def test_one_worker_sweeps(four: Crew) -> None:
     """For all."""
     assert Counts(four)("counterfoil_store_calls_total", call="sweep") == 1
+
+
+def test_folders_of_counts_that_were_left_behind_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those where somebody counts, or may be about to."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("left", "new", "other's"):
+        (tmp_path / f"{PREFIX}{name}").mkdir()
+    for name in ("left", "other's"):
+        os.utime(tmp_path / f"{PREFIX}{name}", (0, 0))
+    (tmp_path / f"{PREFIX}elsewhere").symlink_to(tmp_path)
+    locked = os.open(tmp_path / f"{PREFIX}other's", os.O_RDONLY)
+    fcntl.flock(locked, fcntl.LOCK_EX)
+    with counts_folder() as folder, counts_folder():
+        os.utime(folder, (0, 0))
+        with counts_folder():
+            assert folder.exists()
+    os.close(locked)
+    there = {path.name.removeprefix(PREFIX) for path in tmp_path.iterdir()}
+    assert there == {"new", "other's", "elsewhere"}

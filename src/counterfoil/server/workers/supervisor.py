@@ -20,17 +20,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
 
 from counterfoil import errors
-from counterfoil.errors import ConfigurationError
 from counterfoil.server.operations import logs
 from counterfoil.server.serving import FINISH_WITHIN, Ready, listen, take_files
 from counterfoil.server.settings import Settings
 from counterfoil.server.workers.child import Child
+from counterfoil.server.workers.counts import counts_folder
 from counterfoil.server.workers.signal_queue import SignalQueue
 from counterfoil.server.workers.worker import AT_ONCE, Post, work
 
@@ -55,14 +54,10 @@ def supervise(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
     take_files()
     sockets = listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
-    try:
-        counts = TemporaryDirectory(prefix="counterfoil-", ignore_cleanup_errors=True)
-    except OSError:
-        raise ConfigurationError("Set TMPDIR to a folder where workers can count.") from None
     gc.collect()
     gc.freeze()  # what the collector does not touch stays shared
-    with counts as folder, SignalQueue() as signals:
-        Supervisor(settings, sockets, Path(folder), signals, ready).run()
+    with counts_folder() as counts, SignalQueue() as signals:
+        Supervisor(settings, sockets, counts, signals, ready).run()
 
 
 @dataclass(slots=True)

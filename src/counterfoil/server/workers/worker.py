@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -80,8 +79,6 @@ async def _serve(post: Post) -> None:
         drain=post.settings.drain,
     )
     await running.serve(sockets=post.sockets)
-    if running.is_orphan:
-        shutil.rmtree(post.counts, ignore_errors=True)
 
 
 class LinkedServer(SignalledServer):
@@ -90,7 +87,6 @@ class LinkedServer(SignalledServer):
 
     def __init__(self, config: uvicorn.Config, *, link: socket.socket, **more: Any) -> None:
         super().__init__(config, **more)
-        self.is_orphan = False
         self._link = link
 
     @contextmanager
@@ -114,7 +110,6 @@ class LinkedServer(SignalledServer):
         except OSError:
             said = b""
         if not said:
-            self.is_orphan = True
             asyncio.get_running_loop().remove_reader(self._link)
             self.stop(signal.SIGINT)
         for sig in said:
