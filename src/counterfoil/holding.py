@@ -183,7 +183,8 @@ class HeldRecord:
     def require(self, moment: Moment) -> float:
         position, uptime = self._position, moment.uptime
         is_over = has_passed(self._until, now=moment.now)  # unless it was used since
-        is_same = position is not None and position == moment.position and not is_over
+        is_same = position is moment.position or position == moment.position
+        is_same = is_same and position is not None and not is_over
         if is_same:
             self._known_at = max(self._known_at, moment.known_at)
         is_old = uptime - self._known_at >= self._bound / 2

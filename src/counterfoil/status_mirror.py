@@ -94,7 +94,8 @@ class StatusMirror:
                 if (bits := lists.get(change.list_id)) is not None:
                     bits[change.index] = change.status
             self.lists = lists
-            self.position = read.position
+            if moved:  # else the same object, which is quicker to compare
+                self.position = read.position
             self._said_at = read.at
             self.as_of = at
             self._known_at = began
