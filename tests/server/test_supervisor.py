@@ -6,14 +6,16 @@ from __future__ import annotations
 import json
 import os
 import pty
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,11 +66,15 @@ def refuses(crew: Crew) -> bool:
         return trying.connect_ex(("127.0.0.1", crew.port)) != 0
 
 
+def metrics(crew: Crew) -> str:
+    return crew.site.call("GET", "/metrics").raw.decode()
+
+
 def begun(crew: Crew) -> float:
     """How many sign-ins there were, with those that are under way."""
     told = {
         line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-        for line in crew.site.call("GET", "/metrics").raw.decode().splitlines()
+        for line in metrics(crew).splitlines()
         if line.startswith("counterfoil_requests")
     }
     done = 'counterfoil_requests_total{method="POST",route="/v1/sessions",status="201"}'
@@ -192,8 +198,7 @@ def test_as_many_files_as_may_be_are_open(crew: Callable[..., Crew]) -> None:
     """Each verifier that waits holds a connection: the soft limit becomes the hard one."""
     limited = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (256, 1024))"
     two = crew(2, program=with_patch(limited))
-    told = two.site.call("GET", "/metrics").raw.decode()
-    assert "\nprocess_max_fds 1024.0\n" in told
+    assert "\nprocess_max_fds 1024.0\n" in metrics(two)
 
 
 def test_told_to_stop_all_of_them_drain(crew: Callable[..., Crew]) -> None:
@@ -211,6 +216,34 @@ def test_told_to_stop_all_of_them_drain(crew: Callable[..., Crew]) -> None:
     assert refuses(three)
     assert ended(three)
     assert three.told("worker_ended") == []
+
+
+def asked(crew: Crew, known: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One poll of the feed; by a verifier that knows what the last one answered, it may wait."""
+    query = f"nonce={secrets.token_urlsafe(16)}&wait=20"
+    if known:
+        query += f"&epoch={known['epoch']}&number={known['to']}"
+        query += f"&seal={known['seal']}&terms={known['digest']}"
+    answer = crew.site.call("GET", f"/status/feed?{query}")
+    assert answer.status == 200
+    payload = answer.raw.split(b".")[1]
+    told: dict[str, Any] = json.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+    return told
+
+
+def test_verifiers_that_wait_are_answered_when_it_stops(crew: Callable[..., Crew]) -> None:
+    """At all workers, and at once: nobody's patience is waited for."""
+    two = crew(2, "--max-staleness", "60s")
+    live.until(lambda: bool(asked(two)["terms"]["lists"]))  # who asks first has them made
+    known = asked(two)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(asked, two, known) for _ in range(8)]
+        live.until(lambda: "counterfoil_feed_waiting 8.0" in metrics(two))
+        began = time.monotonic()
+        os.kill(two.pid, signal.SIGTERM)
+        assert two.served.process.wait(live.PATIENCE) == 0
+        assert time.monotonic() - began < 15
+        assert {each.result()["to"] for each in waiting} == {known["to"]}
 
 
 def test_a_second_signal_ends_all_of_them_at_once(crew: Callable[..., Crew]) -> None:
