@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from counterfoil import Client, Counterfoil, MemoryStore
+from counterfoil import Client, Counterfoil, MemoryStore, Verifier
 from counterfoil.errors import (
     AuthError,
     ClaimsStale,
@@ -189,6 +189,28 @@ async def test_only_what_a_check_has_found_can_be_followed() -> None:
     """What a test has made says nothing that could end."""
     with scene(API) as played, pytest.raises(ConfigurationError, match="Give what `check` found"):
         await ended(played.auth, verified("ann"))
+
+
+async def test_a_verifier_cannot_follow_a_record() -> None:
+    """Whoever mixes the two up would wait for ever."""
+    verifier = Verifier(issuer=ISSUER, audience="phone")
+    with scene(PHONE) as played:
+        found = await played.check(await played.auth.open("ann"))
+        with pytest.raises(ConfigurationError, match="it rests on a record"):
+            await ended(verifier, found)
+    verifier.close()
+
+
+async def test_a_client_that_is_hybrid_by_now_has_no_use_for_tokens_without_status() -> None:
+    """They are refused, so their connections end."""
+    clients = {"api": replace(PARTNER, client_id="api"), "other": replace(API, client_id="other")}
+    auth = Counterfoil(issuer=ISSUER, store=MemoryStore(), clients=clients, keys=KEYS)
+    opened = await auth.open("ann", client_id="api")
+    waiting = Waiting(auth, await auth.check(credential(opened)))
+    assert await waiting.goes_on()
+    clients["api"] = API
+    assert await waiting.end() is SessionUnknown
+    await auth.close()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from counterfoil.errors import (
     StatusStale,
     StoreUnavailable,
 )
+from counterfoil.events import Event
 from counterfoil.integrations import live_watch
 from counterfoil.integrations.live_watch import follow
 from counterfoil.stores.memory import MemoryKeys
@@ -142,6 +143,18 @@ async def test_what_the_trail_does_not_tell_is_found_all_the_same(
         await revoke_elsewhere(played, opened.session.id)
         assert await waiting.goes_on()
         played.advance(5)
+        assert await waiting.end() is SessionRevoked
+
+
+async def test_more_news_than_anybody_reads_have_all_records_read() -> None:
+    """As when a whole client is ended: then each of them may be meant."""
+    with scene(PHONE) as played:
+        opened, waiting = await open_and_wait(played)
+        for _ in range(2000):
+            await played.store.note(Event(kind="sign_in_refused", at=played.now))
+        await revoke_elsewhere(played, opened.session.id)
+        for _ in range(2000):
+            await played.store.note(Event(kind="sign_in_refused", at=played.now))
         assert await waiting.end() is SessionRevoked
 
 
