@@ -109,7 +109,11 @@ class StatusPages:
         """Until every verifier that asks here has heard of what was committed, or a moment has gone
         by: then the next call at any of them is refused, where the network is well. Nothing rests
         on it: who is slow, or lies, refuses by itself within max_staleness."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the engine's coroutine is driven by hand
+            self.told_in_thread()
+            return
         heard = asyncio.Event()
 
         def done() -> None:
@@ -177,12 +181,18 @@ class StatusPages:
                 else:
                     loop.call_soon_threadsafe(settle, ready)
 
+        def give_up() -> None:
+            if not answered.done():
+                late = StoreUnavailable("The store was not read in time.", retry_after=_SOON)
+                answered.set_exception(late)
+
         waiting = self._source.enter(question, deliver)
+        # Half of what wait_for costs, for every poll.
+        limit = loop.call_later(question.wait.total_seconds() + ANSWERED_WITHIN, give_up)
         try:
-            return await asyncio.wait_for(answered, question.wait.total_seconds() + ANSWERED_WITHIN)
-        except TimeoutError:
-            raise StoreUnavailable("The store was not read in time.", retry_after=_SOON) from None
+            return await answered
         finally:
+            limit.cancel()
             self._source.pump.leave(waiting)
 
     async def _list(self, scope: Scope, list_id: str) -> Answer:
