@@ -25,7 +25,7 @@ from counterfoil.server.composition import compose
 from counterfoil.server.operations import logs
 from counterfoil.server.operations.metrics import of_worker
 from counterfoil.server.operations.signals import SignalledServer
-from counterfoil.server.serving import demo_account, run, web_config
+from counterfoil.server.serving import collect_seldom, demo_account, run, web_config
 from counterfoil.server.settings import Settings
 
 AT_ONCE: Final = signal.SIGKILL  # on the link: what a second signal asks for
@@ -69,11 +69,15 @@ async def _serve(post: Post) -> None:
         server.keys.signing_keys()
         server.keys.handle_secrets()
         password = await demo_account(server) if post.settings.dev else None
-    answers = {"url": server.auth.issuer, "demo_password": password}
+
+    def answers() -> None:
+        collect_seldom()
+        post.tell({"url": server.auth.issuer, "demo_password": password})
+
     running = LinkedServer(
         web_config(server),
         link=post.link,
-        ready=lambda: post.tell(answers),
+        ready=answers,
         readiness=server.readiness,
         keys=server.keys,
         drain=post.settings.drain,
