@@ -11,6 +11,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from joserfc.errors import JoseError
@@ -127,8 +128,7 @@ def parse(token: str, *, limit: int = LIMIT) -> Compact:
 
 def sign(payload: bytes, key: PrivateMaterial, *, kid: str, typ: str) -> str:
     """The signed token. `typ` is what keeps kinds of tokens apart, so it is required."""
-    header = json.dumps({"alg": key.algorithm, "kid": kid, "typ": typ}, separators=(",", ":"))
-    signing_input = f"{_encode(header.encode())}.{_encode(payload)}"
+    signing_input = f"{_header_segment(key.algorithm, kid, typ)}.{_encode(payload)}"
     return f"{signing_input}.{_encode(key.signature(signing_input.encode()))}"
 
 
@@ -211,6 +211,13 @@ def import_private(jwk: Mapping[str, object]) -> PrivateMaterial:
 def is_base64url(text: str) -> bool:
     """Whether this is base64url as RFC 7515 §2 writes it, in the one text that the bytes have."""
     return _SEGMENT.fullmatch(text) is not None and _is_canonical(text)
+
+
+@lru_cache(maxsize=_HEADERS_KEPT)
+def _header_segment(algorithm: str, kid: str, typ: str) -> str:
+    """What an issuer signs under, which is one of few."""
+    header = json.dumps({"alg": algorithm, "kid": kid, "typ": typ}, separators=(",", ":"))
+    return _encode(header.encode())
 
 
 def _read_header(segment: str) -> Header:
