@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Final
 
 from counterfoil.cli.doctor.finding import Finding, ok, warning, wrong
-from counterfoil.stores.sqlite_database import OLDEST
+from counterfoil.stores.sqlite_file import OLDEST
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _EXTRA: Final = re.compile(r"""extra == ['"](\w+)['"]""")
