@@ -18,7 +18,7 @@ from feeding import KIDS, TEN, TERMS, WRITTEN, asked, at, feed_read, listed
 from forging import PUBLIC
 
 if TYPE_CHECKING:
-    from counterfoil.feeds.pump import Ready, Waiting
+    from counterfoil.feeds.pump import Ready, Settling, Waiting
     from counterfoil.status_change import FeedRead
     from counterfoil.status_feed import Terms
 
@@ -269,6 +269,22 @@ def test_whoever_changes_something_hears_when_all_who_ask_here_know_it(node: Nod
     node.pump.unsettle(waiting)
     node.enter(verifier="two", number=4)
     assert settled == ["they have heard"]
+
+
+def test_who_was_waited_for_in_vain_is_not_waited_for_again(node: Node) -> None:
+    """A verifier that has gone costs one change its moment, and not every change for max_staleness;
+    one that was only slow counts again once it asks."""
+
+    def settle() -> Settling | None:
+        return node.pump.settle(at(4), uptime=node.uptime, done=lambda: None)
+
+    node.enter(verifier="gone")
+    waiting = settle()
+    assert waiting is not None
+    node.pump.unsettle(waiting)
+    assert settle() is None
+    node.enter(verifier="gone")
+    assert settle() is not None
 
 
 def test_a_node_that_stops_lets_nobody_wait(node: Node) -> None:

@@ -128,9 +128,12 @@ class Pump:
         return settling
 
     def unsettle(self, settling: Settling) -> None:
+        """Who was waited for in vain is not waited for again until they ask: they may have gone."""
         with self._lock:
             if settling in self._settling:
                 self._settling.remove(settling)
+                for name in settling.behind:
+                    self._come.pop(name, None)
 
     def _note(self, question: Question, uptime: float) -> list[Settling]:
         """How far this verifier has come by now, and whom that settles. Asks for the lock."""
