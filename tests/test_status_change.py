@@ -18,9 +18,11 @@ from counterfoil.status_change import (
     INVALID,
     SUSPENDED,
     VALID,
+    Position,
     StatusChange,
     changes_between,
     changes_of_subject,
+    following_epoch,
     status_of,
 )
 from counterfoil.subject import ClientState, SubjectState
@@ -121,3 +123,42 @@ def test_sign_ins_under_way_fail_where_access_ends_and_only_there() -> None:
     moved = [ANN.moved(), ANN.ended(), ANN.suspended(now=NOW), ANN.reinstated()]
     assert {state.version for state in [*moved, ANN.with_changed_claims()]} == {1}
     assert ClientState(client_id="api").ended() == ClientState(client_id="api", version=1)
+
+
+def test_a_number_is_behind_within_an_epoch() -> None:
+    """And only there: numbers of two epochs say nothing about each other."""
+    assert Position("a1", 3).is_behind(Position("a1", 4))
+    assert not Position("a1", 4).is_behind(Position("a1", 4))
+    assert not Position("a1", 5).is_behind(Position("a1", 4))
+    assert not Position("a1-7-x", 0).is_behind(Position("a1", 99))
+
+
+def test_an_epoch_is_behind_those_that_followed() -> None:
+    """In the order of their numbers, not of their letters; the first has none. Of two that follow
+    the same at the same time neither may be taken for the other."""
+    order = ["a1", "a1-9-ff", "a1-10-00", "a1-1795000000-aa"]
+    for place, epoch in enumerate(order):
+        for later in order[place + 1 :]:
+            assert Position(epoch, 99).is_behind(Position(later, 0))
+            assert not Position(later, 0).is_behind(Position(epoch, 99))
+    assert Position("a1-9-ff", 0).is_behind(Position("a1-9-ee", 0))
+    assert Position("a1-9-ee", 0).is_behind(Position("a1-9-ff", 0))
+
+
+def test_stores_of_another_name_are_not_compared() -> None:
+    """Several may have the same keys; an epoch of any form has a name."""
+    for one, other in [("a1", "b2-9-ff"), ("a1-9-ff", "b2-10-ff"), ("", "a"), ("a-b-c", "b")]:
+        assert not Position(one, 0).is_behind(Position(other, 9))
+        assert not Position(other, 0).is_behind(Position(one, 9))
+    assert [Position(epoch, 0).store for epoch in ("a1", "a1-9-ff", "a-b")] == ["a1", "a1", "a"]
+
+
+@pytest.mark.parametrize("clock", [NOW, LATER, datetime(1970, 1, 2, tzinfo=UTC)])
+def test_an_epoch_follows_all_that_are_known(clock: datetime) -> None:
+    """By the time, or where a clock was ahead once, by one more."""
+    known = [Position("a1", 5), Position("a1-1795435200-ff", 7), Position("a1-99999999999-00", 1)]
+    for position, reached in product(known, known):
+        epoch = following_epoch(position, reached, now=clock, chance="0a")
+        assert position.is_behind(Position(epoch, 0))
+        assert reached.is_behind(Position(epoch, 0))
+        assert epoch.endswith("-0a")

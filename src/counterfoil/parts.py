@@ -74,7 +74,7 @@ class Parts:
         `StoreUnavailable` where that cannot be known, and `ConfigurationError` without one."""
         if self.feed is not None and self.feed.is_unproven:
             self.feed.catch_up()
-        return self.any_store
+        return self.kept if self.kept is not None else self.any_store
 
     def secrets(self) -> HandleSecrets:
         return self.keys.handle_secrets()

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.terminal import Said, Served
+    from cli.terminal import Said, Served, Terminal
 
 
 def test_a_running_server_knows_a_new_client_within_a_second(served: Served) -> None:
@@ -105,6 +105,21 @@ def test_secrets_are_changed_one_after_the_other(beside: Callable[..., Said]) ->
         "client_id": "api",
         "revoked": 0,
     }
+
+
+def test_a_secret_that_was_revoked_is_missed_in_an_older_copy(
+    beside: Callable[..., Said], terminal: Terminal
+) -> None:
+    """There it would be good again: so its end counts as what moves the feed."""
+    witness = terminal.folder / "data" / "keys"
+
+    def numbers() -> list[int]:
+        return [int(file.read_text().split()[0]) for file in witness.glob("witness-*")]
+
+    beside("clients", "add", "api", "--strategy", "jwt", "--secret")
+    for expected in ([1], [1]):
+        beside("clients", "secret", "api", "--revoke", "all")
+        assert numbers() == expected
 
 
 def test_a_client_is_added_with_its_secret(beside: Callable[..., Said]) -> None:

@@ -236,6 +236,30 @@ def test_tables_of_another_version(data: Path, sql: str, level: Level) -> None:
     assert amiss(data) == {"database-current": level}
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE cf_feed SET number = number - 1",
+        "UPDATE cf_feed SET epoch = substr(epoch, 1, 24), number = 99",
+        "INSERT INTO cf_backup VALUES (1)",
+    ],
+)
+def test_a_database_that_was_put_back(data: Path, sql: str) -> None:
+    """By its number, its epoch, or what it says itself; it is only looked at."""
+    witness = next((data / "keys").glob("witness-*"))
+    assert Terminal(data.parent)("restore", "--declare", "--data", str(data)).code == 0
+    change(data, "UPDATE cf_feed SET number = number + 5")
+    assert Terminal(data.parent)("sessions", "revoke", "--client", "web", "--data", str(data))
+    noted = witness.read_bytes()
+    assert amiss(data) == {}
+    change(data, sql)
+    assert amiss(data) == {"database-declared": "wrong"}
+    assert witness.read_bytes() == noted
+    witness.unlink()
+    assert amiss(data) == ({"database-declared": "wrong"} if "backup" in sql else {})
+    assert not witness.exists()
+
+
 def test_a_database_without_its_log(data: Path) -> None:
     """It is served with a write-ahead log, and one that was left over is not to be deleted."""
     change(data, "PRAGMA journal_mode = DELETE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from counterfoil import MemoryStore
 from counterfoil.drive import drive
 from counterfoil.errors import RestoreUndeclared, StoreUnavailable
+from counterfoil.feeds import local
 from counterfoil.feeds.local import LocalFeed
 from counterfoil.feeds.witness import OLDER, Witness, declare
 from counterfoil.ports import Commit
@@ -25,7 +27,7 @@ from restoring import copied
 from scenes import START
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from counterfoil.ports import Keys
@@ -56,6 +58,15 @@ def feed(store: MemoryStore, keys: Keys) -> LocalFeed:
 
 def refuses(feed: LocalFeed) -> bool:
     return feed.is_unproven
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether it comes true within two seconds."""
+    for _ in range(400):
+        if holds():
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def read(store: MemoryStore, keys: Keys, after: Position | None = None) -> Position:
@@ -203,6 +214,26 @@ def test_the_feed_refuses_and_recovers_by_itself(
     refused, recovered = caplog.records
     assert (refused.levelname, refused.message) == ("ERROR", f"{OLDER} {NEXT_STEP}")
     assert (recovered.levelname, recovered.message.split()[1]) == ("WARNING", "restore")
+
+
+def test_the_thread_says_no_more_than_that(
+    store: MemoryStore, feed: LocalFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes on trying, and finds by itself that the restore was declared."""
+    caplog.set_level(logging.INFO, logger="counterfoil.feed")
+    put_back = copied(store)
+    moved(store)
+    feed.ensure()
+    put_back()
+    assert eventually(lambda: refuses(feed))
+    reads = 3 * local.PAUSE
+    time.sleep(reads)
+    with pytest.raises(RestoreUndeclared):
+        feed.ensure()
+    drive(store.begin_epoch(now=START, reached=feed._keys.reach))  # noqa: SLF001 - those of the fixture
+    assert eventually(lambda: not refuses(feed))
+    assert [line.levelname for line in caplog.records] == ["ERROR", "WARNING"]
+    feed.stop()
 
 
 def test_a_store_that_is_away_was_not_put_back(

@@ -15,6 +15,7 @@ from counterfoil.cli.words import span
 from counterfoil.client import Algorithm, CarrierName, Client, StrategyName
 from counterfoil.errors import ClientUnknown, ConfigurationError, IdentifierTaken
 from counterfoil.lifetime import Lifetime
+from counterfoil.ports import Commit
 from counterfoil.server.settings import read_span
 
 commands = typer.Typer(help="Registered applications.")
@@ -165,7 +166,12 @@ def secret(
             raise ClientUnknown
         if revoke is None:
             return await folder.client_secrets.add(client_id, at=folder.clock.now())
-        return await folder.client_secrets.revoke(client_id, newest=revoke == "all")
+        revoked = await folder.client_secrets.revoke(client_id, newest=revoke == "all")
+        if revoked:
+            # In a copy from before they would be good again, so this has to be missed there.
+            await folder.auth.store.commit(Commit(moves_feed=True))
+            folder.auth.require_current()
+        return revoked
 
     done = at(data, work)
     if isinstance(done, str):

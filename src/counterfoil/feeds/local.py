@@ -175,7 +175,8 @@ class LocalFeed:
                     stirred_at = time.monotonic()
             except Exception as why:  # noqa: BLE001 - a dead thread would refuse everybody for ever
                 # The mirror's age says the rest: checks refuse once it passes max_staleness.
-                if not failing and not stop.is_set():
+                is_told = isinstance(why, RestoreUndeclared)
+                if not failing and not is_told and not stop.is_set():
                     unforeseen = None if isinstance(why, Unavailable) else why
                     _log.warning("the store cannot be read: %s", why, exc_info=unforeseen)
                 failing = True

@@ -51,7 +51,7 @@ def _watched(folder: Path) -> int | None:
     """A descriptor that can be read once somebody has written; None where that is not to be had."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     told: int = libc.inotify_init1(_CLOEXEC_NONBLOCK)
     if told < 0:  # as many as one user may have
         return None

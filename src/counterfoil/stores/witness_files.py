@@ -35,13 +35,24 @@ class WitnessFiles:
 
         Raises `StoreUnavailable` for a file that cannot be read or written, naming it.
         """
-        path = self._folder / f"witness-{quote(position.store, safe='')}"
+        path = self._place(position.store)
         try:
             if _noted(path) == position:
                 return position
             return self._note(path, position)
         except OSError as why:
             raise StoreUnavailable(f"Make {path} readable and writable: {why.strerror}.") from None
+
+    def noted(self, store: str) -> Position | None:
+        """How far it is known to have come, for whoever only looks; None where nobody noted it, or
+        what was noted cannot be read."""
+        try:
+            return _noted(self._place(store))
+        except OSError:
+            return None
+
+    def _place(self, store: str) -> Path:
+        return self._folder / f"witness-{quote(store, safe='')}"
 
     def _note(self, path: Path, position: Position) -> Position:
         descriptor = self._open(path)

@@ -14,9 +14,11 @@ from urllib.parse import quote
 from counterfoil.cli.doctor.finding import Finding, ok, unseen, warning, wrong
 from counterfoil.errors import StoreUnavailable
 from counterfoil.server.composition import TABLES
+from counterfoil.status_change import Position
 from counterfoil.stores.migrations import STORE, migrations_in
 from counterfoil.stores.rows import Reading, Transaction
 from counterfoil.stores.sqlite_writer import SqliteReading
+from counterfoil.stores.witness_files import WitnessFiles
 
 T = TypeVar("T")
 LONGEST_CHECK: Final = 20.0  # seconds
@@ -148,6 +150,20 @@ def _current(connection: sqlite3.Connection) -> Iterator[Finding]:
         )
     else:
         yield ok("database-current", "Its tables are those of this version.")
+
+
+def declared(path: Path, connection: sqlite3.Connection) -> Finding:
+    """Whether it is as far as it is known to have come. For a database whose tables are current."""
+    position = Position(*connection.execute("SELECT epoch, number FROM cf_feed").fetchone())
+    noted = WitnessFiles(path.parent / "keys").noted(position.store)
+    (is_copy,) = connection.execute("SELECT count(*) FROM cf_backup").fetchone()
+    if is_copy or (noted is not None and position.is_behind(noted)):
+        return wrong(
+            "database-declared",
+            "The database was put back from a copy, and nobody has declared that.",
+            "Run counterfoil restore --declare: it ends all sessions, and the server goes on.",
+        )
+    return ok("database-declared", "It has come as far as it is known to have come.")
 
 
 def _named(migrations: list[tuple[str, int]]) -> str:

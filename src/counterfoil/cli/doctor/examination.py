@@ -111,6 +111,7 @@ def _database(setup: Setup) -> _Kept:
 
 
 def _rows(setup: Setup, connection: sqlite3.Connection, found: list[Finding]) -> _Kept:
+    found.append(database.declared(setup.data / "counterfoil.db", connection))
     rows = ReadOnlyRows(connection)
     clients, unusable = registered.clients_of(rows, setup.lifetime)
     found += unusable or registered.of_clients(clients, setup.issuer, rows)
