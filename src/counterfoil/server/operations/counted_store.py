@@ -88,7 +88,9 @@ class CountedStore:
         because: str = "restored",
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        begun = self._store.begin_epoch(now=now, reached=reached, because=because, progress=progress)
+        begun = self._store.begin_epoch(
+            now=now, reached=reached, because=because, progress=progress
+        )
         ended = await self._counted("begin_epoch", begun)
         self._metrics.events.count("store_restored")
         return ended
