@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from counterfoil.status_change import StatusChange
     from counterfoil.subject import SubjectState
 
-BATCH: Final = 200
+BATCH: Final = 50  # everybody else waits while one is made
 # Then no session had expired. Whether one has is said by a clock, and one that is far ahead of all
 # others may not leave any out.
 _BEFORE_ANY: Final = datetime.fromtimestamp(0, UTC)
