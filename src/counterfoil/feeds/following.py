@@ -40,6 +40,7 @@ JWKS: Final = "/.well-known/jwks.json"
 NO_FEED_PAUSE: Final = 30.0  # seconds, where the issuer says that it has no feed
 _NOT_FOUND: Final = 404
 _OK: Final = 200
+_FAILURES: Final = {401: "The issuer refuses this verifier's client_id and secret (401)."}
 _NOTHING: Final = timedelta(0)
 
 _log = logging.getLogger("counterfoil.verifier")
@@ -63,13 +64,15 @@ class Get(NamedTuple):
 class Knowledge:
     """What a verifier knows of its issuer now, for health and metrics.
 
-    status_age: seconds since the request was made that its knowledge of revocations rests on;
-    keys_age: the same for the keys; both are infinite before the first. position: how far in the
-    feed it has come. connected_since: since when every poll of the feed has been answered (wall
-    time), None while they are not. max_staleness: the longest status_age at which tokens of most
-    clients still pass.
+    is_current: whether it knows enough for good tokens to pass; where not, it refuses with 503, and
+    requests belong elsewhere. status_age: seconds since the request was made that its knowledge of
+    revocations rests on; keys_age: the same for the keys; both are infinite before the first.
+    position: how far in the feed it has come. connected_since: since when every poll of the feed
+    has been answered (wall time), None while they are not. max_staleness: the longest status_age
+    at which tokens of most clients still pass.
     """
 
+    is_current: bool
     status_age: float
     keys_age: float
     position: Position | None
@@ -148,8 +151,9 @@ class Following:
     def is_current(self) -> bool:
         """Whether tokens with a status can pass now."""
         bound = self.max_staleness
-        age = self.mirror.age(uptime=self.clock.uptime())
-        return bound is not None and age < bound.total_seconds()
+        if bound is None:
+            return False
+        return self.clock.uptime() < self.mirror.good_until(max_staleness=bound)
 
     @property
     def max_staleness(self) -> timedelta | None:
@@ -165,6 +169,7 @@ class Following:
     def knowledge(self) -> Knowledge:
         uptime = self.clock.uptime()
         return Knowledge(
+            is_current=self.is_ready(),
             status_age=self.mirror.age(uptime=uptime),
             keys_age=self.keys.age(uptime=uptime),
             position=self.mirror.position,
@@ -228,7 +233,7 @@ class Following:
             if status != _OK:
                 if self._terms is None:  # else it is not the issuer that lacks it
                     self.has_feed = status != _NOT_FOUND
-                raise IssuerUnavailable(f"The issuer answered {status}.")
+                raise IssuerUnavailable(_FAILURES.get(status, f"The issuer answered {status}."))
             if get.wanted is not None:
                 self._take_list(get.wanted, body.decode("ascii"))
             elif get.question is not None:
