@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from counterfoil.clock import Clock
     from counterfoil.credential import Presented, Verified
     from counterfoil.feeds.published import Published
+    from counterfoil.holding import Holding
     from counterfoil.outcome import Changed, Opened, Revoked
     from counterfoil.parts import StrategySettings
     from counterfoil.ports import Claims, ClaimsSource, Entropy, Keys, Store
@@ -88,6 +89,10 @@ class BlockingCounterfoil:
     @property
     def clock(self) -> Clock:
         return self._engine.clock
+
+    @property
+    def holding(self) -> Holding:
+        return self._engine.holding
 
     @property
     def published(self) -> Published | None:

@@ -1,29 +1,26 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from cli.doctoring import amiss, change, found, state
 from cli.terminal import PASSWORD, Terminal
 from counterfoil.cli.data import NOTE, SPANS
 from counterfoil.cli.doctor import folder as folders
-from counterfoil.cli.doctor.examination import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.terminal import Served
-    from counterfoil.cli.doctor.finding import Finding, Level
+    from counterfoil.cli.doctor.finding import Level
 
 FUTURE: Final = 4_000_000_000
 SPAN_OF: Final = dict(zip(SPANS, (300, 604_800, 2_592_000, 10, 10), strict=True))
@@ -64,34 +61,9 @@ def data(sound: Path, tmp_path: Path) -> Path:
     return shutil.copytree(sound, tmp_path / "data")
 
 
-def found(data: Path | None, url: str | None = None) -> dict[str, Finding]:
-    """By id; of several of one id the gravest."""
-    return {each.id: each for each in reversed(examine(data, url).findings)}
-
-
-def amiss(data: Path | None) -> dict[str, Level]:
-    """What is wrong, or to be noticed."""
-    graded = {name: each.level for name, each in found(data).items()}
-    return {name: level for name, level in graded.items() if level in {"wrong", "warning"}}
-
-
-def change(data: Path, sql: str, *values: object) -> None:
-    with closing(sqlite3.connect(data / "counterfoil.db", isolation_level=None)) as connection:
-        connection.execute(sql, values)
-
-
 def serve(data: Path, **told: object) -> None:
     """The folder as if a server had been started on it so."""
     (data / NOTE).write_text(json.dumps({**PUBLIC, **told}))
-
-
-def state(data: Path, *, running: bool = False) -> dict[str, tuple[int, str]]:
-    """Names, modes and contents."""
-    return {
-        str(path): (path.stat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in sorted(data.rglob("*"))
-        if path.is_file() and not (running and path.name.endswith("-shm"))
-    }
 
 
 def test_a_sound_folder_is_found_sound_and_left_alone(data: Path, terminal: Terminal) -> None:
