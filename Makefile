@@ -31,7 +31,7 @@ export UV_CACHE_DIR := $(CURDIR)/$(TOOLS)/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo example bench test check lint format types imports coverage lock build clean
+.PHONY: help run demo example bench simulate test check lint format types imports coverage lock build clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -50,6 +50,9 @@ example: $(READY) ## start one of examples/, such as NAME=notes; options in ARGS
 
 bench: $(READY) ## measure against floors and peers, in a minute; options in ARGS="--quick"
 	@exec $(BIN)/python -m bench $(ARGS)
+
+simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--first 5000"
+	@exec $(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)

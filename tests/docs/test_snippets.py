@@ -176,6 +176,7 @@ def free_port() -> int:
 def environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("COUNTERFOIL_")}
     own = {"PATH": f"{PROGRAMS}:{kept['PATH']}", "COLUMNS": "100"}
+    own["PYTHONPATH"] = str(ROOT)  # for what is run in a checkout: the simulation
     plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "anyio.pytest_plugin"}
     return {**kept, **own, **plugins}  # of ours, the reader has this one
 

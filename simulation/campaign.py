@@ -1,0 +1,97 @@
+"""Many seeds, on every core, until one fails."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from simulation.keys import first_keys
+from simulation.planning import plan_of
+from simulation.planted import planted
+from simulation.world import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
+
+    from simulation.plan import Plan
+    from simulation.world import Outcome
+
+AT_ONCE: Final = 10  # seeds that a process is given
+
+
+class Failure(NamedTuple):
+    seed: int
+    what: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has come of the seeds that have been run."""
+
+    seeds: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, other: Progress) -> None:
+        self.seeds += other.seeds
+        self.counts += other.counts
+        self.failures += other.failures
+
+
+def outcome_of(seed: int, bug: str = "", *, signatures: str = "quick") -> tuple[Plan, Outcome]:
+    """One seed; with a planted bug, in the scenes that show it."""
+    with planted(bug) if bug else nullcontext() as found:
+        plan = plan_of(seed) if found is None else plan_of(seed, found.weights, **found.fixed)
+        return plan, run(plan, signatures=signatures)
+
+
+def run_seeds(seeds: Iterable[int], bug: str = "") -> Progress:
+    """In this process, until one fails."""
+    progress = Progress()
+    for seed in seeds:
+        _, outcome = outcome_of(seed, bug)
+        progress.seeds += 1
+        progress.counts += outcome.counts
+        if outcome.failure:
+            progress.failures.append(Failure(seed, outcome.failure))
+            break
+    return progress
+
+
+def run_campaign(
+    seeds: range, *, processes: int, bug: str, told: Callable[[Progress], object]
+) -> Progress:
+    """In several processes, until one fails. `told` hears now and then how far it is."""
+    total = Progress()
+    parts = iter([seeds[at : at + AT_ONCE] for at in range(0, len(seeds), AT_ONCE)])
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=prepare
+    ) as pool:
+        running: set[Future[Progress]] = set()
+        while True:
+            while len(running) < processes + 1 and not total.failures:
+                part = next(parts, None)
+                if part is None:
+                    break
+                running.add(pool.submit(run_seeds, part, bug))
+            if not running:
+                return total
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in done:
+                total.add(each.result())
+            told(total)
+
+
+def prepare() -> None:
+    """What a process does once: the verifiers' warnings are for people, and there are thousands;
+    and what is there now is not looked at again when memory is cleared."""
+    logging.disable(logging.CRITICAL)
+    first_keys()
+    gc.freeze()

@@ -1,0 +1,212 @@
+"""A service that checks: the real `Verifier` and `Following`, carried by no thread.
+
+It does what `feeds.http` does with its one thread: while keys are being fetched nothing else is
+looked at, and a poll that is out is waited for no longer than it asked. Answers that come after
+that are brought all the same: whoever follows must not look at them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from counterfoil import Verifier
+from counterfoil.errors import IssuerUnavailable
+from counterfoil.feeds.following import Following
+from simulation.network import REFUSED
+from simulation.node import ISSUER, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from counterfoil.feeds.following import Get
+    from simulation.machine import Machine
+    from simulation.network import Reply
+    from simulation.trace import Trace
+
+    Ask = Callable[[str, "Reply"], object]
+
+AUDIENCE: Final = "services"
+KEYS_MAX_AGE: Final = timedelta(seconds=60)
+SOON: Final = 0.001
+
+
+class _Carried:
+    """In the place of the thread."""
+
+    def ensure(self) -> None:
+        """It is there."""
+
+
+class SimulatedVerifier(Verifier):
+    """Its randomness is given, and nobody follows for it."""
+
+    def __init__(
+        self, *, clock: Machine, chance: Random, tightest: timedelta | None, timeout: timedelta
+    ) -> None:
+        super().__init__(
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            max_staleness=tightest,
+            keys_max_age=KEYS_MAX_AGE,
+            timeout=timeout,
+            clock=clock,
+        )
+        self._following = Following(
+            ISSUER,
+            keys_max_age=KEYS_MAX_AGE,
+            tightest=tightest,
+            timeout=timeout,
+            clock=clock,
+            entropy=chance.randbytes,
+            chance=chance,
+        )
+        self._carrier: Any = _Carried()
+
+    @property
+    def following(self) -> Following:
+        return self._following
+
+
+class VerifierSite:
+    """A machine with a verifier on it. ask: sends a request on its way."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        ask: Ask,
+        chance: Random,
+        tightest: timedelta | None,
+        timeout: timedelta,
+        trace: Trace,
+    ) -> None:
+        self.machine = machine
+        self.name = machine.name
+        self._ask_for = ask
+        self._chance = chance
+        self._tightest = tightest
+        self._timeout = timeout
+        self._trace = trace
+        self.begun_at = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """A new process, which knows nothing."""
+        self.machine.start()
+        self.begun_at = self.machine.loop.now
+        self.verifier = SimulatedVerifier(
+            clock=self.machine,
+            chance=self._chance,
+            tightest=self._tightest,
+            timeout=self._timeout,
+        )
+        self.following = self.verifier.following
+        self.following.keys.wake = self._wake
+        self._asked: Get | None = None
+        self._late: list[Callable[[], object]] = []
+        self._is_fetching = False
+        self._woken = 0
+        self._wake()
+
+    def _wake(self) -> None:
+        self._sleep(0)
+
+    def _sleep(self, seconds: float) -> None:
+        self._woken += 1
+        self.machine.after(seconds, partial(self._step, self._woken))
+
+    def _step(self, woken: int) -> None:
+        """Does what is due. woken: which of the alarms this is; only the latest counts."""
+        if woken != self._woken or self._is_fetching:
+            return
+        following = self.following
+        if following.keys.due_in() <= 0:
+            self._fetch_keys()
+            return
+        if self._asked is None and following.due_in() <= 0:
+            self._poll()
+        until = following.keys.due_in()
+        if self._asked is None:
+            until = min(until, following.due_in())
+        self._sleep(max(SOON, until))
+
+    def _poll(self) -> None:
+        asked = self._asked = self.following.ask()
+        if asked is None:
+            return
+        if asked.question is not None:
+            self._tell("asks", f"from {_said(asked.question.position)}")
+        else:
+            self._tell("asks", "for a list")
+        self._trace.count("polls")
+        self._ask_for(asked.url, lambda answer: self._in_turn(partial(self._took, asked, answer)))
+        self.machine.after(
+            asked.within, lambda: self._in_turn(partial(self._failed, asked, "no answer in time"))
+        )
+
+    def _in_turn(self, action: Callable[[], object]) -> None:
+        """Now, or once the keys have been fetched."""
+        if self._is_fetching:
+            self._late.append(action)
+        else:
+            action()
+
+    def _took(self, asked: Get, answer: Any) -> None:
+        if answer is REFUSED:
+            self._failed(asked, "connection refused")
+            return
+        before, was = self.following.mirror.position, self.following.failure
+        self.following.took(asked, answer.status, answer.body)
+        position, failure = self.following.mirror.position, self.following.failure
+        if position != before:
+            self._tell("knows", _said(position))
+        else:
+            self._tell("hears", str(answer.status))
+        if failure != was:
+            self._tell("fails", failure.partition(": ")[2])
+        self._over(asked)
+
+    def _failed(self, asked: Get, why: str) -> None:
+        if asked is self._asked:
+            self._tell("fails", why)
+        self.following.failed(asked, why)
+        self._over(asked)
+
+    def _over(self, asked: Get) -> None:
+        if asked is self._asked:
+            self._asked = None
+            self._wake()
+
+    def _fetch_keys(self) -> None:
+        keys = self.following.keys
+        self._is_fetching = True
+        waiting = [keys]
+
+        def over(answer: Any) -> None:
+            if not waiting:
+                return
+            waiting.clear()
+            if isinstance(answer, Response) and answer.status == HTTPStatus.OK:
+                keys.took(answer.body)
+            else:
+                keys.failed(IssuerUnavailable("The keys could not be fetched."))
+            self._tell("fetches", f"keys: {getattr(answer, 'status', 'no answer')}")
+            self._is_fetching = False
+            late, self._late = self._late, []
+            for action in late:
+                action()
+            self._wake()
+
+        self._ask_for(keys.begin(), over)
+        self.machine.after(self._timeout.total_seconds(), lambda: over(None))
+
+    def _tell(self, verb: str, what: str) -> None:
+        self._trace.tell(self.name, verb, what)
+
+
+def _said(position: Any) -> str:
+    return "nothing" if position is None else f"number {position.number}"
