@@ -295,12 +295,13 @@ def test_s21_lists_that_are_swapped_are_refused(pair: Pair) -> None:
 
 
 def test_s21_a_list_of_another_epoch_is_no_beginning(pair: Pair) -> None:
-    """Of the same name, from before a restore."""
+    """Of the same name, from before a restore, when nothing had been revoked."""
     opened = pair.node.open()
     pair.node.revoke(opened)
 
     def before(_: str, reply: Reply) -> Reply:
-        claims = {**members_of(reply[1].decode()), "counterfoil_position": ["before", 0]}
+        claims = {**members_of(reply[1].decode()), "counterfoil_position": ["before", 10**6]}
+        claims["status_list"]["lst"] = segment(zlib.compress(bytes(2**18)))
         return 200, signed(json.dumps(claims).encode(), typ="statuslist+jwt").encode()
 
     in_place_of_lists(pair, before)
