@@ -199,6 +199,9 @@ def test_s21_an_answer_to_a_question_that_is_not_out_is_not_looked_at(pair: Pair
     assert early is not None
     nothing = pair.node.reply(early.url)
     pair.following.failed(early, "too late")
+    pair.following.took(early, *nothing)
+    assert pair.following.is_failing
+    assert pair.following.connected_since is None
     pair.node.revoke(opened)
     pair.settle()
     position = pair.following.mirror.position
