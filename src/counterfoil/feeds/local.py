@@ -94,6 +94,11 @@ class LocalFeed:
         """How far this process has read."""
         return self._mirror.position
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread of this process reads on."""
+        return self._pid == os.getpid()
+
     def catch_up(self) -> None:
         """Reads on now. Raises `StoreUnavailable` and `RestoreUndeclared`."""
         with self._reading:
@@ -101,7 +106,7 @@ class LocalFeed:
 
     def keep_up(self) -> None:
         """Reads on, where no thread of this process does. Raises as `catch_up` does."""
-        if self.is_unproven or self._pid != os.getpid():
+        if self.is_unproven or not self.is_running:
             self.catch_up()
 
     def listen(self, listener: Listener) -> Callable[[], None]:

@@ -36,10 +36,10 @@ class ObservedCounterfoil(Counterfoil):
 
     def status_age(self) -> float:
         """Seconds since the status mirror was known to be true; NaN before anybody needed it."""
-        mirror = self._parts.tokens.mirror
-        if mirror is None or mirror.position is None:
+        feed = self._parts.feed
+        if feed is None or not feed.is_running:  # what it read on the way grows old, and may
             return float("nan")
-        return mirror.age(uptime=self.clock.uptime())
+        return self._parts.mirror.age(uptime=self.clock.uptime())
 
     async def check(self, presented: str | Presented, *, audience: str | None = None) -> Verified:
         try:
