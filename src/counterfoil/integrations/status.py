@@ -74,9 +74,7 @@ class Uncounted:
 class StatusPages:
     """The status of one issuer's node. path: of the issuer's URL."""
 
-    def __init__(
-        self, source: Published, path: str, register: Register, *, is_alone: bool
-    ) -> None:
+    def __init__(self, source: Published, path: str, register: Register, *, is_alone: bool) -> None:
         self._source = source
         self._is_alone = is_alone
         self._register = register
