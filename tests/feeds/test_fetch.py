@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import select
 import ssl
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -231,3 +233,83 @@ def test_https_needs_a_trusted_certificate_for_this_host(
         assert server.asked == []
     finally:
         fetch._context.cache_clear()  # noqa: SLF001 - as above
+
+
+def talking(*, ends: bool = False, more: bytes = b"") -> Reply:
+    """Answers one request after the other on a line with how many there have been on it."""
+
+    def reply(connection: socket.socket, _: str) -> None:
+        number = 1
+        while True:
+            body = b"%d" % number
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head + body)
+            if more:
+                time.sleep(0.02)
+                connection.sendall(more)
+            if ends or not connection.recv(65536):
+                return
+            number += 1
+
+    return reply
+
+
+def asked(line: fetch.Line, url: str, *, within: float = 5) -> fetch.Answer:
+    line.send(url, within=within)
+    return line.receive()
+
+
+def test_a_line_is_kept_from_one_request_to_the_next() -> None:
+    """One connection, until it is closed."""
+    with answering(talking()) as server:
+        line = fetch.Line(server.url)
+        assert line.fileno() == -1
+        assert [asked(line, f"{server.url}/{n}").body for n in range(3)] == [b"1", b"2", b"3"]
+        assert line.fileno() >= 0
+        line.close()
+        line.close()
+        assert line.fileno() == -1
+        assert asked(line, server.url).body == b"1"
+        line.close()
+    assert "Connection: keep-alive" in server.asked[0]
+
+
+def test_a_line_that_was_closed_at_the_other_end_is_opened_again() -> None:
+    """Whoever asks does not notice."""
+    with answering(talking(ends=True)) as server:
+        line = fetch.Line(server.url)
+        assert [asked(line, server.url).body for _ in range(3)] == [b"1"] * 3
+        line.close()
+
+
+def test_s21_what_came_unasked_answers_nothing() -> None:
+    """Said twice, or pushed by somebody on the way: the next question is asked on another line."""
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    for more in (stray, stray[:20], b"x"):
+        with answering(talking(more=more)) as server, closing(fetch.Line(server.url)) as line:
+            for _ in range(3):
+                assert asked(line, server.url).body == b"1"
+                select.select([line], [], [], 5)
+
+
+def test_a_line_on_which_an_answer_failed_is_closed() -> None:
+    """Whatever is on it still belongs to nothing that will be asked."""
+    with answering(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")) as server:
+        line = fetch.Line(server.url)
+        with pytest.raises(IssuerUnavailable):
+            asked(line, server.url)
+        assert line.fileno() == -1
+
+
+def test_a_request_has_only_so_long() -> None:
+    """Counted from when it was sent; the next one has its own."""
+    with answering(lambda *_: time.sleep(2)) as server:
+        line = fetch.Line(server.url)
+        line.send(server.url, within=0.2)
+        assert 0 < line.left <= 0.2
+        with pytest.raises(IssuerUnavailable):
+            line.receive()
+        assert line.left <= 0
+        server.reply = saying(bytes_of(b"whole"))
+        assert asked(line, server.url).body == b"whole"
+        line.close()
