@@ -57,6 +57,16 @@ async def test_s21_a_clock_that_ran_ahead_and_was_set_back_revives_nothing() -> 
         assert (await s.check(kept)).subject == "ann"
 
 
+async def test_nothing_is_issued_from_a_list_that_was_swept() -> None:
+    """A node whose clock was months ahead had it forgotten. The others had indices of it left, and
+    would have given them out until its window closed, to be refused everywhere."""
+    with scene(API) as s:
+        await s.check(await s.open())
+        await s.store.sweep(now=s.now + timedelta(days=90))
+        s.read_on()
+        assert (await s.check(await s.open("bob"))).subject == "bob"
+
+
 async def test_a_jwt_needs_no_status() -> None:
     """Even where another client is `hybrid`."""
     with scene(API, PARTNER) as s:

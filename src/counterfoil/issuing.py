@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from counterfoil.handle import Handle
     from counterfoil.ports import Entropy, Keys, Store
     from counterfoil.session import Session
+    from counterfoil.status_change import FeedRead
     from counterfoil.status_list import Block, Issuing
 
 RESERVED_AT_ONCE: Final = 64
@@ -50,9 +51,12 @@ class Pen:
     _block: Block | None = None
     _epoch: str | None = None
 
-    def follow(self, epoch: str) -> None:
-        """To be called with the store's epoch: indices of a former one are given out no more."""
-        if epoch != self._epoch:
+    def follow(self, read: FeedRead) -> None:
+        """To be called with each read of the feed: indices of a former epoch are given out no more,
+        nor those of a list that is kept no more, because a clock that is far ahead had it swept."""
+        epoch, block = read.position.epoch, self._block
+        is_kept = block is None or any(known.id == block.list.id for known in read.lists)
+        if epoch != self._epoch or not is_kept:
             self._epoch, self._block = epoch, None
 
     async def furnish(self, session: Session, client: Client, *, now: datetime) -> Furnished:

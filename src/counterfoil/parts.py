@@ -202,7 +202,7 @@ def compose(
     issuing = Issuing(window=window, access=access)
     pen = Pen(issuer=issuer, keys=kept_keys, entropy=entropy, issuing=issuing, store=store)
     if feed is not None:
-        feed.listen(lambda read, _: pen.follow(read.position.epoch))
+        feed.listen(lambda read, _: pen.follow(read))
     return Parts(
         issuer=issuer,
         clients=registered,
