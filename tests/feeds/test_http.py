@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -270,6 +272,27 @@ def test_a_verifier_that_nobody_holds_is_followed_no_more() -> None:
         del verifier
         until(lambda: gc.collect() >= 0 and held() is None)
         until(lambda: not threads())
+
+
+PROGRAM: Final = """
+import sys
+from counterfoil import Verifier
+verifier = Verifier(issuer=sys.argv[1], audience="api")
+verifier.__enter__()
+if sys.argv[2] == "closes":
+    verifier.close()
+elif sys.argv[2] == "forgets":
+    del verifier
+"""
+
+
+@pytest.mark.parametrize("how", ["closes", "forgets", "ends"])
+def test_a_program_ends_without_a_word_however_it_leaves_its_verifier(how: str) -> None:
+    """Nothing waits for the thread, and no warning tells of a socket."""
+    with wired(max_staleness=MINUTE) as issuer:
+        command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, issuer.url, how]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_bug_is_logged_and_outlived(
