@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from counterfoil.errors import (
 )
 from counterfoil.feeds import local
 from restoring import copied
-from scenes import API, CLIENTS, ISSUER, KEYS, PARTNER, PHONE, SECOND, credential, handle, scene
+from scenes import API, CLIENTS, ISSUER, KEYS, PARTNER, PHONE, credential, handle, scene
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -125,17 +126,49 @@ async def test_nothing_is_written_to_a_copy(
         assert await s.store.feed(None, now=s.now) == before
 
 
-async def test_what_was_not_used_lately_is_not_checked_unlooked() -> None:
-    """Where no token needs the thread nobody looks all the time; but what lives again is older than
-    a minute, or nearly, and its use has to be noted."""
+@pytest.mark.parametrize("name", ["check", "confirm", "introspect", "refresh"])
+async def test_without_a_thread_a_check_looks_now_and_then(name: str) -> None:
+    """Where no token needs one: five times a second, not at each turn."""
     with scene(PHONE) as s:
         opened = await s.open(client_id="phone")
         put_back = copied(s.store)
-        s.clock.advance(61 * SECOND)
         await s.auth.revoke(opened.session.id)
         put_back()
+        s.clock.advance(timedelta(seconds=local.REST))
+        with pytest.raises(RestoreUndeclared):
+            await VERBS[name](s, opened)
+
+
+async def test_a_confirmation_looks_too() -> None:
+    """Of a plain JWT, which is looked up only then."""
+    with scene(PARTNER) as s:
+        opened = await s.open(client_id="partner")
+        put_back = copied(s.store)
+        await s.auth.revoke(opened.session.id)
+        put_back()
+        s.clock.advance(timedelta(seconds=local.REST))
+        await s.check(opened)
+        with pytest.raises(RestoreUndeclared):
+            await s.auth.confirm(credential(opened))
         with pytest.raises(RestoreUndeclared):
             await s.check(opened)
+
+
+async def test_a_check_reads_nothing_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are in a fifth of a second."""
+    feed = MemoryStore.feed
+    reads: list[object] = []
+
+    async def counted(self: MemoryStore, after: Any, **more: Any) -> Any:
+        reads.append(after)
+        return await feed(self, after, **more)
+
+    with scene(PHONE) as s:
+        opened = await s.open(client_id="phone")
+        monkeypatch.setattr(MemoryStore, "feed", counted)
+        for _ in range(100):
+            await s.check(opened)
+        assert reads == []
 
 
 async def test_a_process_without_a_token_has_no_thread() -> None:

@@ -19,6 +19,7 @@ from counterfoil.errors import (
     WrongAudience,
 )
 from counterfoil.events import of_session
+from counterfoil.lifetime import has_passed
 from counterfoil.parts import unless_undeclared
 from counterfoil.refresh import Standing
 from counterfoil.status_mirror import ListUnknown
@@ -90,6 +91,7 @@ class Checking:
             return await self._check_handle(presented, None)
         verified = self.check_token(presented, audience=None)
         now = self.parts.clock.now()
+        self._look_at_store(now=now)
         found = await self.parts.store.look_up(verified.session_id)
         if found is None:
             raise SessionUnknown
@@ -143,6 +145,7 @@ class Checking:
     async def _place(self, presented: Presented, *, began: datetime) -> Stand:
         """The same, looked up without any consequence."""
         handle = handles.parse(presented.text, secrets=self.parts.secrets())
+        self._look_at_store(now=began)
         found = await self.parts.store.look_up(handle.session_id)
         if found is None:
             raise SessionUnknown
@@ -169,12 +172,17 @@ class Checking:
         if place is Standing.SPENT and self._was_cut_off(handle, session):
             facts = _from_before(facts, found)
         if session.touch_due(now=now):
-            # What lives again in a copy that was put back was not used lately.
-            unless_undeclared(self.parts.keep_up)
             # The record was read, so the answer is known; that use was not noted harms nobody.
             with suppress(Unavailable):
                 await self.parts.store.touch(session.id, now)
         return Verified(facts, began)
+
+    def _look_at_store(self, *, now: datetime) -> None:
+        """Now and then, whether it was put back from a copy: where no thread reads the feed, nobody
+        else would see it. Raises `RestoreUndeclared`."""
+        feed = self.parts.feed
+        if feed is not None and has_passed(feed.fresh_until, now=now):
+            unless_undeclared(feed.keep_up)
 
     def _was_cut_off(self, handle: Handle, session: Session) -> bool:
         """Whether a step-up came since: requests that were under way with the handle from before

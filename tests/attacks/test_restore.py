@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ import live
 from cli.terminal import Terminal
 from counterfoil import Verifier
 from counterfoil.errors import CounterfoilError
+from counterfoil.feeds import local
 from counterfoil.stores.key_files import KeyFiles
 
 if TYPE_CHECKING:
@@ -257,6 +259,27 @@ def test_r6_a_copy_from_before_a_restore_that_was_declared(place: Place, tmp_pat
         stop(running)
     place.put(copy)
     with place.serving() as (site, running):
+        require_refused(site, devices)
+        place.run("restore", "--declare")
+        require_served(site, devices)
+
+
+def test_r7_a_copy_that_is_written_into_a_database_in_use(place: Place, tmp_path: Path) -> None:
+    """With SQLite's own restore, which every connection sees at once: no session that lives again
+    is good for longer than it takes to look, of whatever strategy."""
+    with place.serving() as (site, running):
+        place.port = site.port
+        devices = signed_in(site)
+        stop(running)
+    shutil.copy(place.database, tmp_path / "plain.db")
+    with place.serving() as (site, running):
+        for device in devices:
+            assert at(site, device).sign_out().json["revoked"] == 1
+        source, target = (sqlite3.connect(path) for path in (tmp_path / "plain.db", place.database))
+        source.backup(target)
+        target.close()
+        source.close()
+        time.sleep(local.REST)
         require_refused(site, devices)
         place.run("restore", "--declare")
         require_served(site, devices)

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import RestoreUndeclared, Unavailable
@@ -22,7 +23,6 @@ from counterfoil.status_mirror import FeedGap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from counterfoil.clock import Clock
     from counterfoil.ports import Keys, Store
@@ -46,11 +46,13 @@ class LocalFeed:
 
     Each read is compared with how far the store is known to have come. is_unproven: whether nothing
     may be taken from the store before it was read here, because it never was, or because it was put
-    back from a copy and that is not declared.
+    back from a copy and that is not declared. fresh_until: wall time until which a read need not be
+    repeated to see that; where the thread runs it sees to that.
     """
 
     def __init__(self, store: Store, mirror: StatusMirror, clock: Clock, keys: Keys) -> None:
         self.is_unproven = True
+        self.fresh_until = datetime.min.replace(tzinfo=UTC)
         self._store = store.blocking()
         self._keys = keys
         self._witness = Witness(self._store, keys)
@@ -231,4 +233,5 @@ class LocalFeed:
         if self._is_refused:
             _log.warning("The restore was declared: the store is read again.")
         self.is_unproven = self._is_refused = False
+        self.fresh_until = at + timedelta(seconds=REST)
         return read
