@@ -16,6 +16,7 @@ from serving import Server
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+    from ssl import SSLContext
 
     from counterfoil import Opened
     from counterfoil.feeds.pump import Ready
@@ -116,9 +117,13 @@ class Waited(Answering):
 
 
 @contextmanager
-def wired(*, max_staleness: timedelta = 10 * SECOND, port: int = 0) -> Iterator[Issuer]:
+def wired(
+    *, max_staleness: timedelta = 10 * SECOND, tls: SSLContext | None = None
+) -> Iterator[Issuer]:
     """An issuer whose clock is the machine's."""
-    server = Server(lambda *_: None, port=port)
+    server = Server(lambda *_: None, tls=tls)
+    if tls is not None:
+        server.url = f"https://localhost:{server.port}"
     client = Client(client_id="api", strategy="hybrid", max_staleness=max_staleness)
     auth = BlockingCounterfoil(
         issuer=server.url, store=MemoryStore(), clients=[client], keys=own_keys()

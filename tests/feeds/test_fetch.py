@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import gzip
 import select
-import ssl
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import certificate
 from counterfoil.errors import CredentialMalformed, IssuerUnavailable
 from counterfoil.feeds import fetch
 from serving import answering, bytes_of, saying
@@ -187,28 +183,6 @@ def test_a_credential_cannot_add_a_line_to_the_request(bearer: str) -> None:
     assert not bearer or bearer not in str(caught.value)
 
 
-def certificate(folder: Path, *, host: str) -> Path:
-    """A self-signed certificate for that host, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
 @pytest.mark.parametrize(
     ("host", "is_trusted"), [("localhost", True), ("localhost", False), ("elsewhere", True)]
 )
@@ -216,9 +190,7 @@ def test_https_needs_a_trusted_certificate_for_this_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, *, is_trusted: bool
 ) -> None:
     """Trust is the machine's; nothing is sent, the credential least of all, to anyone else."""
-    path = certificate(tmp_path, host=host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
+    path, context = certificate(tmp_path, host=host)
     if is_trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
     fetch._context.cache_clear()  # noqa: SLF001 - what the machine trusts is read once per process

@@ -14,9 +14,10 @@ from weakref import ref
 
 import pytest
 
+from certificates import certificate
 from counterfoil import Verifier, status_feed
 from counterfoil.errors import IssuerUnavailable, SessionRevoked, StatusStale
-from counterfoil.feeds import http, jwks
+from counterfoil.feeds import fetch, http, jwks
 from counterfoil.feeds.following import FEED, JWKS
 from counterfoil.status_feed import LIMIT
 from serving import answering, bytes_of, saying, until
@@ -25,6 +26,7 @@ from wired import SECOND, connected, refusal, said, wired
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from pathlib import Path
 
     from nodes import Reply
     from wired import Issuer
@@ -261,6 +263,30 @@ def test_closing_ends_the_thread_and_its_line_at_once() -> None:
         until(lambda: refusal(verifier, opened) is None)
         assert len(threads()) == 1
         verifier.close()
+
+
+def test_over_tls_the_thread_is_free_too_while_a_poll_is_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other end sends for the session alone is no answer yet: keys are fetched meanwhile,
+    and closing ends it at once. So it is on a line that was opened for a poll which waits."""
+    monkeypatch.setattr(jwks, "COOL_DOWN", 0.05)
+    path, tls = certificate(tmp_path, host="localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    fetch._context.cache_clear()  # noqa: SLF001 - what the machine trusts is read once per process
+    with wired(max_staleness=MINUTE, tls=tls) as issuer:
+        issuer.between = ends_after_each
+        with connected(issuer) as verifier:
+            until(lambda: issuer.node.published.pump.waiting)
+            polls = len(issuer.asked_for(FEED))
+            verifier._following.keys.miss()  # noqa: SLF001 - as a token with an unknown kid does
+            until(lambda: len(issuer.asked_for(JWKS)) == 2, timeout=5)
+            assert len(issuer.asked_for(FEED)) == polls
+            opened = issuer.open()
+            issuer.revoke(opened)
+            until(lambda: refusal(verifier, opened) is SessionRevoked, timeout=5)
+        until(lambda: not threads(), timeout=5)
+    fetch._context.cache_clear()  # noqa: SLF001 - as above
 
 
 def test_a_verifier_that_nobody_holds_is_followed_no_more() -> None:

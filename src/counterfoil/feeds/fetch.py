@@ -72,6 +72,7 @@ class Line:
         self._head = b""
         self._deadline = 0.0
         self._is_used = False
+        self._first = b""  # of an answer, where it was read to see whether there is one
 
     def send(
         self,
@@ -103,6 +104,22 @@ class Line:
         """Seconds until the request that is out has failed."""
         return self._deadline - time.monotonic()
 
+    def has_begun(self) -> bool:
+        """Whether there is something to receive on a line that has become readable: under TLS what
+        came may be for the session alone."""
+        if self._sock is None or self._parts.scheme != "https" or self._first:
+            return True
+        from ssl import SSLWantReadError
+
+        self._sock.settimeout(0)
+        try:
+            self._first = self._sock.recv(1)
+        except SSLWantReadError:
+            return False
+        except OSError:
+            pass  # whoever receives finds out
+        return True
+
     def receive(self, *, limit: int = LIMIT) -> Answer:
         """The answer. Raises `IssuerUnavailable`, and the line is closed then."""
         return self._guarded(lambda: self._end(limit))
@@ -110,7 +127,7 @@ class Line:
     def close(self) -> None:
         if self._sock is not None:
             self._sock.close()
-            self._sock = None
+            self._sock, self._first = None, b""
 
     def _begin(self) -> None:
         # What can be read before anything was asked is an end, or answers nothing of ours.
@@ -151,7 +168,8 @@ class Line:
         from http.client import HTTPResponse
 
         assert self._sock is not None  # noqa: S101 - opened by who calls
-        wire = _Wire(self._sock, self._deadline)
+        wire = _Wire(self._sock, self._deadline, self._first)
+        self._first = b""
         with HTTPResponse(cast("socket", wire), method="GET") as response:
             response.begin()
             answer = Answer(response.status, _body(response, limit))
@@ -265,9 +283,10 @@ class _Wire(io.RawIOBase):
     """A socket as a response reads it. Each read has only what is left until the deadline, so an
     answer that drips does not drip for ever. It closes with its reader; the socket does not."""
 
-    def __init__(self, sock: socket, deadline: float) -> None:
+    def __init__(self, sock: socket, deadline: float, first: bytes) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._first = first
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -276,5 +295,9 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._first:
+            length = len(self._first)
+            buffer[:length], self._first = self._first, b""
+            return length
         self._sock.settimeout(_left(self._deadline))
         return self._sock.recv_into(buffer)

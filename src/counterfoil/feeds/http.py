@@ -250,7 +250,7 @@ class _Bell:
             return True
         asked = select.poll()
         asked.register(line, select.POLLIN)
-        return bool(asked.poll(0))
+        return bool(asked.poll(0)) and line.has_begun()
 
     def close(self) -> None:
         with self._lock:
