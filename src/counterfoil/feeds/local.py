@@ -219,19 +219,21 @@ class LocalFeed:
                 self._mirror.apply(read, began=began, at=at)
             for listener in tuple(self._listeners):
                 listener(read, began)
+            self._proved(at)
         finally:
             self._tried_at = self._clock.uptime()
 
     def _witnessed(self, after: Position | None, at: datetime) -> FeedRead:
         try:
-            read = self._witness.read(after, now=at)
+            return self._witness.read(after, now=at)
         except RestoreUndeclared as why:
             if not self._is_refused:
                 _log.error("%s %s", why.detail, why.next_step)
             self.is_unproven = self._is_refused = True
             raise
+
+    def _proved(self, at: datetime) -> None:
         if self._is_refused:
             _log.warning("The restore was declared: the store is read again.")
         self.is_unproven = self._is_refused = False
         self.fresh_until = at + timedelta(seconds=REST)
-        return read
