@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
-from contextlib import contextmanager
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -23,6 +24,7 @@ from network import application
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator, Mapping
+    from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
 
 Kind: TypeAlias = Literal["server", "application"]
@@ -33,7 +35,9 @@ _PROCESSES.set_forkserver_preload(["counterfoil.server.serving", "uvloop"])
 
 
 def serve(kind: Kind, data: str, settings: Mapping[str, Any], told: Any) -> None:
-    """Becomes a development server, or an application."""
+    """Becomes a development server, or an application. told: hears where it listens, and lives as
+    long as whoever started it."""
+    threading.Thread(target=_end_with, args=(told,), daemon=True).start()
     log = os.open(f"{data}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -53,6 +57,12 @@ def serve(kind: Kind, data: str, settings: Mapping[str, Any], told: Any) -> None
     live.run(main())
 
 
+def _end_with(told: Any) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        told.recv()
+    os._exit(1)
+
+
 @dataclass(slots=True)
 class Issuer:
     """A server, or an application, that runs or not."""
@@ -62,6 +72,7 @@ class Issuer:
     settings: dict[str, Any]
     site: live.Site = field(init=False)
     _process: ForkServerProcess = field(init=False)
+    _told: Connection = field(init=False)
 
     @property
     def url(self) -> str:
@@ -74,13 +85,13 @@ class Issuer:
 
     def start(self) -> None:
         """On the port that it had before."""
-        here, there = _PROCESSES.Pipe(duplex=False)
+        self._told, there = _PROCESSES.Pipe()
         given = (self.kind, str(self.data), self.settings, there)
         self._process = _PROCESSES.Process(target=serve, args=given, daemon=True)
         self._process.start()
         there.close()
-        assert here.poll(live.PATIENCE), "the server did not start"
-        port, password = here.recv()
+        assert self._told.poll(live.PATIENCE), "the server did not start"
+        port, password = self._told.recv()
         self.settings["port"] = port
         self.site = live.Site(port, self.data, password)
 
@@ -123,7 +134,7 @@ def keys_in(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
+@contextlib.contextmanager
 def issuer(data: Path, made: Path, *, kind: Kind = "server", **settings: Any) -> Iterator[Issuer]:
     """One on this data, with the keys that were made; by default max_staleness is 1 s."""
     shutil.copytree(made, data)
