@@ -61,12 +61,19 @@ class Asking:
         self._network = network
         self._nodes = nodes
         self._links = links
+        self._open = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return self._open == 0
 
     @property
     def _loop(self) -> Loop:
         return self._machine.loop
 
     def ask(self, request: Request) -> None:
+        self._open += request.attempt == 0
         request.attempt += 1
         number = request.attempt
         place = (request.place + number - 1) % len(self._nodes)
@@ -122,4 +129,5 @@ class Asking:
 
     def _end(self, request: Request) -> None:
         request.is_over = True
+        self._open -= 1
         request.operation.settle(now=self._loop.now)

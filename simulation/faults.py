@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from simulation.ledger import Promise
+from simulation.ledger import NEVER, Promise
 from simulation.network import Weather
 from simulation.proxy import Manners
 
@@ -37,6 +37,7 @@ class Faults:
         self._world = world
         self._touches: list[Touch] = []
         self._wrong: list[Touch] = []
+        self._settled_at = NEVER
         self._ends: list[Callable[[], object]] = []
 
     # The network.
@@ -184,8 +185,11 @@ class Faults:
     def is_calm(self, site: Site, *, now: float) -> bool:
         """Whether nothing has touched this site or its issuer for long enough."""
         since = now - 2 * self._world.settings.longest
-        return since > 0 and not any(
-            touch.until > since and touch.whom in {ISSUER, site.name} for touch in self._touches
+        return now >= self._settled_at or (
+            since > 0
+            and not any(
+                touch.until > since and touch.whom in {ISSUER, site.name} for touch in self._touches
+            )
         )
 
     def was_any_node_wrong(self, *, since: float) -> bool:
@@ -194,6 +198,10 @@ class Faults:
     def keys_distrusted(self) -> None:
         """What signs now may not have been published long enough to be known."""
         self._touch(ISSUER, KEYS_UNSETTLED)
+
+    def settled(self) -> None:
+        """From now on all is as if nothing had ever gone wrong."""
+        self._settled_at = self._world.loop.now
 
     def heal(self) -> None:
         """Ends all that lasts."""

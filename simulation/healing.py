@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MARGIN: Final = timedelta(seconds=3)  # before a list is dropped: clocks differ
 # Seconds, and twice max_staleness: then all have converged. Who was told that there is no feed asks
 # again after NO_FEED_PAUSE.
-AFTER: Final = 16.0
+AFTER: Final = 14.0
+LOOKS: Final = 8  # in one max_staleness
 
 
 class Healing:
@@ -29,21 +30,22 @@ class Healing:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._healed_at = NEVER
 
     def run(self) -> None:
         """Raises `Violation`."""
         world = self._world
         world.tell("all", "is healed")
         world.faults.heal()
-        longest = world.settings.longest
-        told_of_none = any(not site.following.has_feed for site in world.sites)
-        world.loop.run(
-            world.loop.now + AFTER + 2 * longest + (NO_FEED_PAUSE if told_of_none else 0)
-        )
+        self._healed_at = world.loop.now
+        self._settle()
+        world.tell("all", "is settled")
+        world.faults.settled()
         for place, slot in enumerate(world.owners.slots):
             if slot.device is not None and self._is_expected(slot.device):
                 world.owners.refresh(place, node=place % len(world.nodes))
-        world.loop.run(world.loop.now + longest)
+        world.loop.run(world.loop.now + world.settings.longest / 2)
+        self._settle()
         world.tell("all", "is compared")
         for node in world.nodes:
             self._compare(node.name, node.mirror)
@@ -51,6 +53,33 @@ class Healing:
             self._compare(site.name, site.following.mirror)
         world.judge.check_all(lambda _: True, is_last=True)
         world.loop.run(world.loop.now + 1)
+
+    def _settle(self) -> None:
+        """Waits until everybody knows everything, and no longer than that may take. Raises
+        `Violation`."""
+        world, longest = self._world, self._world.settings.longest
+        told_of_none = any(not site.following.has_feed for site in world.sites)
+        until = world.loop.now + AFTER + 2 * longest + (NO_FEED_PAUSE if told_of_none else 0)
+        while (late := self._late()) and world.loop.now < until:
+            world.loop.run(world.loop.now + longest / LOOKS)
+        if late:
+            raise Violation(late, f"{late} has not come to where the store stands")
+
+    def _late(self) -> str:
+        """Somebody who does not know everything yet; nobody, once all that is asked is answered."""
+        world = self._world
+        position = world.primary.position
+        for node in world.nodes:
+            if node.mirror.position != position:
+                return node.name
+        for site in world.sites:
+            if (
+                site.following.mirror.position != position
+                or site.age > world.loop.now - self._healed_at
+                or not site.knows_keys(world.keys)
+            ):
+                return site.name
+        return "" if world.asking.is_quiet else "people"
 
     def _is_expected(self, device: Device) -> bool:
         """Whether its owner must still be signed in."""
@@ -66,8 +95,6 @@ class Healing:
         world, store = self._world, self._world.primary.store
         now = world.primary.machine.now()
         read = drive(store.feed(None, now=now))
-        if mirror.position != read.position:
-            raise Violation(name, f"{name} has not come to where the store stands")
         kept = {
             each.id
             for each in read.lists

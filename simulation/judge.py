@@ -15,6 +15,7 @@ from counterfoil import Presented
 from counterfoil.errors import AuthError, SessionUnknown, Unavailable
 from simulation.ledger import NEVER
 from simulation.machine import RIGHT
+from simulation.site import VerifierSite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from counterfoil.errors import CounterfoilError
     from simulation.ledger import Device, Promise, Token
     from simulation.node import IssuerNode
-    from simulation.site import VerifierSite
     from simulation.world import World
 
     Site = IssuerNode | VerifierSite
 
 # After a promise binds, checks begin at these shares of max_staleness: most that is wrong shows for
 # a moment only.
-WATCHED: Final = (0.0005, 0.05, 0.18, 0.45, 1.0, 1.9)
+WATCHED: Final = (0.0005, 0.08, 0.35, 1.5)
 NEWEST: Final = 3  # tokens of a device that are tried
 OVER: Final = 3 * RIGHT  # seconds; a token that ends sooner may be over on some clock
 SEEN: Final = 2.5  # max_staleness for which what is over is looked at
@@ -84,8 +84,6 @@ class Judge:
         is_past = token.expires_at < self._world.loop.now - OVER
         if not site.machine.is_running or (is_past and site.machine.is_right):
             return
-        from simulation.site import VerifierSite
-
         began = self._world.loop.now
         if isinstance(site, VerifierSite):
             if token.is_signed:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.feeds.witness import declare
+from counterfoil.status_change import Position
 from counterfoil.stores.memory import MemoryStore
 from simulation.loop import Wait
 from simulation.machine import Machine
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from counterfoil.events import Event
     from counterfoil.ports import Commit, Found, Keys, SessionQuery, Store, TrailLine
     from counterfoil.session import Session
-    from counterfoil.status_change import FeedRead, Position
+    from counterfoil.status_change import FeedRead
     from counterfoil.status_list import Block, Issuing
     from counterfoil.subject import ClientState, SubjectState
     from simulation.loop import Loop, Resume
@@ -70,6 +71,10 @@ class Primary:
 
     def back_up(self) -> None:
         self._saved = {name: copy(getattr(self.store, name)) for name in COPIED}
+
+    @property
+    def position(self) -> Position:
+        return Position(self.store.epoch, self.store._number)  # noqa: SLF001 - as above
 
     @property
     def is_backed_up(self) -> bool:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil import Verifier
-from counterfoil.errors import IssuerUnavailable
+from counterfoil.errors import IssuerUnavailable, Unavailable
 from counterfoil.feeds.following import Following
 from simulation.network import REFUSED
 from simulation.node import ISSUER, Response
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from counterfoil.feeds.following import Get
+    from simulation.keys import KeyFolder
     from simulation.machine import Machine
     from simulation.network import Reply
     from simulation.trace import Trace
@@ -111,6 +112,20 @@ class VerifierSite:
         self._is_fetching = False
         self._woken = 0
         self._wake()
+
+    @property
+    def age(self) -> float:
+        """Of what it knows, in true seconds."""
+        return self.following.mirror.age(uptime=self.machine.uptime()) / self.machine.rate
+
+    def knows_keys(self, folder: KeyFolder) -> bool:
+        """Whether it is current, and holds every key that the issuer publishes."""
+        kids = {key.kid for key in folder.public_keys()}
+        try:
+            held = self.following.keys.current(uptime=self.machine.uptime())
+        except Unavailable:
+            return False
+        return self.following.is_current() and kids <= {key.kid for key in held}
 
     def _wake(self) -> None:
         self._sleep(0)

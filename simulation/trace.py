@@ -27,21 +27,19 @@ class Trace:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._digest = hashlib.sha256()
         self.lines: list[Line] = []
         self.counts: Counter[str] = Counter()
 
     def tell(self, who: str, verb: str, what: str = "") -> None:
-        line = Line(self._loop.now, who, verb, what)
-        self.lines.append(line)
-        self._digest.update(f"{line.at:.9f} {who} {verb} {what}\n".encode())
+        self.lines.append(Line(self._loop.now, who, verb, what))
 
     def count(self, what: str, times: int = 1) -> None:
         self.counts[what] += times
 
     @property
     def digest(self) -> str:
-        return self._digest.hexdigest()[:16]
+        said = "\n".join(f"{at:.9f} {who} {verb} {what}" for at, who, verb, what in self.lines)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def readable(self, *, of: str = "", since: float = 0.0) -> list[str]:
         """Without what happens all the time, but for `of`, from `since` on."""

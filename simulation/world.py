@@ -63,9 +63,12 @@ class Outcome:
 
     failure: str
     who: str
-    digest: str
     counts: Counter[str]
     trace: Trace
+
+    @property
+    def digest(self) -> str:
+        return self.trace.digest
 
 
 class World:
@@ -119,7 +122,7 @@ class World:
             self.tell(who, "VIOLATES", failure)
         counts = self.trace.counts
         counts["simulated seconds"] += round(self.loop.now)
-        return Outcome(failure, who, self.trace.digest, counts, self.trace)
+        return Outcome(failure, who, counts, self.trace)
 
     def tell(self, who: str, verb: str, what: str = "") -> None:
         self.trace.tell(who, verb, what)

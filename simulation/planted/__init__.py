@@ -50,7 +50,11 @@ BUGS: Final[Mapping[str, Bug]] = {
         15,
     ),
     "nonce": Bug(
-        "an answer to another question counts", at_verifiers.any_nonce, {"replayed": 1}, 40
+        "an answer to another question counts",
+        at_verifiers.any_nonce,
+        {"replayed": 1},
+        30,
+        {"max_staleness": 5.0},
     ),
     "gap": Bug(
         "changes are applied over a gap", at_issuers.over_a_gap, {"behind": 1, "broken": 1}, 10
@@ -60,12 +64,14 @@ BUGS: Final[Mapping[str, Bug]] = {
         at_issuers.numbers_of_a_sequence,
         {"side_by_side": 1},
         40,
+        {"nodes": 2, "max_staleness": 2.0},
     ),
     "read-before": Bug(
         "a node answers from a read that began before the question came",
         at_issuers.reads_from_before,
-        {"behind": 1},
-        40,
+        {"deaf": 1},
+        30,
+        {"nodes": 2},
     ),
     "index-again": Bug("an index is given out twice", at_issuers.indices_again, {"endings": 1}, 5),
     "stale-to-valid": Bug(
@@ -93,15 +99,32 @@ BUGS: Final[Mapping[str, Bug]] = {
         {"new_keys": 1},
         20,
     ),
-    "any-list": Bug("one list stands in for another", at_verifiers.any_list, {"old_lists": 1}, 60),
+    "any-list": Bug(
+        "one list stands in for another",
+        at_verifiers.any_list,
+        {"old_lists": 1},
+        30,
+        {"max_staleness": 5.0},
+    ),
     "fresh-lists": Bug(
-        "a list makes knowledge fresh", at_verifiers.lists_are_fresh, {"old_lists": 1}, 30
+        "a list makes knowledge fresh",
+        at_verifiers.lists_are_fresh,
+        {"old_lists": 1},
+        30,
+        {"max_staleness": 5.0},
     ),
     "start": Bug(
         "what came between a list and the directory is passed over",
         at_verifiers.begins_at_the_directory,
         {"old_lists": 1},
-        40,
+        20,
+        {"max_staleness": 5.0},
+    ),
+    "unwitnessed": Bug(
+        "a store that was put back from a copy is read on",
+        at_issuers.unwitnessed,
+        {"put_back": 1},
+        20,
     ),
     "written-over": Bug(
         "reinstating makes stale claims valid",

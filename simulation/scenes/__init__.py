@@ -32,6 +32,7 @@ SCENES: Final[dict[str, Callable[[Scene], list[Item]]]] = {
     "late": network.late,
     "old_lists": network.old_lists,
     "behind": machines.behind,
+    "deaf": machines.deaf,
     "asleep": machines.asleep,
     "broken": machines.broken,
     "wrong_clock": machines.wrong_clock,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simulation.scenes.scene import Scene
 
 
+TAKES: Final = 0.08  # seconds from when an ending is asked for until it is committed
 SECONDS_OFF: Final = (4.0, 20.0, 45.0, 400.0, 7500.0, 3e6)
 
 
@@ -36,6 +37,25 @@ def behind(scene: Scene) -> list[Item]:
         name = chance.choice(("v", f"v{scene.site()}", f"store-n{node}"))
         way = chance.choice(("there", "there", "both"))
         items.append(do(silence, "cut", links=name, way=way, lasts=scene.lasts(1, 2)))
+    return items
+
+
+def deaf(scene: Scene) -> list[Item]:
+    """A node hears late from the store and then nothing, and things end elsewhere at that time."""
+    chance, node = scene.chance, scene.node()
+    silence = scene.at(0.5, 0.9)
+    late = do(
+        scene.start,
+        "weather",
+        links=f"store-n{node}",
+        way="back",
+        slow=scene.lasts(0.15, 0.35),
+        lasts=silence - scene.start,
+    )
+    items = [late, cuts(scene, f"store-n{node}", silence, scene.lasts(1.1, 2))]
+    for _ in range(chance.randrange(2, 5)):
+        at = silence - TAKES + scene.bound * chance.uniform(-0.03, 0.1)
+        items += ending(scene, at, node=(node + 1) % scene.settings.nodes)
     return items
 
 

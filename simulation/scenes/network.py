@@ -107,8 +107,10 @@ def old_lists(scene: Scene) -> list[Item]:
     items = [
         do(scene.start, "proxy", site=site, lasts=scene.lasts(2, 4), **manners),
         do(anew, "restart_site", site=site),
-        cuts(scene, name, anew + scene.bound * chance.uniform(0, 0.5), scene.lasts(1.5, 3)),
     ]
+    if manners is not SWAPS:
+        silence = anew + scene.bound * chance.uniform(0, 0.5)
+        items.append(cuts(scene, name, silence, scene.lasts(1.5, 3)))
     if chance.random() < 0.7:
         items.append(
             do(

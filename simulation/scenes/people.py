@@ -85,11 +85,19 @@ def return_of(scene: Scene) -> list[Item]:
 
 
 def side_by_side(scene: Scene) -> list[Item]:
-    """Several commits about different subjects at once, on slow ways to the store."""
-    items = [slows(scene, "store", scene.start)]
-    at = scene.at(0.3, 0.8)
-    for _ in range(scene.chance.randrange(3, 7)):
-        items += ending(scene, at + scene.bound * scene.chance.uniform(0, 0.15))
+    """Commits about different subjects at once, again and again, on ways to the store that are
+    slow."""
+    chance, settings = scene.chance, scene.settings
+    items = [slows(scene, "store", scene.start, most=0.25)]
+    items += [
+        signs_in(scene, scene.at(-0.5, -0.2), slot, subject=slot % settings.subjects)
+        for slot in range(settings.slots)
+    ]
+    for at in (scene.at(0.2, 0.5), scene.at(0.6, 0.9)):
+        for subject in range(settings.subjects):
+            moment = at + scene.bound * chance.uniform(0, 0.04)
+            verb = chance.choice(("revoke_all", "suspend", "reinstate", "change_claims"))
+            items.append(do(moment, verb, subject=subject, node=scene.node()))
     return items
 
 
