@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from counterfoil import Client, Counterfoil, JwtStrategy, MemoryStore, SessionSt
 from counterfoil.drive import drive
 from counterfoil.errors import IssuerUnavailable, KeysStale, NotFound, StoreUnavailable
 from counterfoil.feeds import published as publishing
+from counterfoil.feeds.pump import Ready
 from counterfoil.status_change import Position, StatusChange
 from counterfoil.status_feed import MOST_CHANGES, Question, is_sealed, seal
 from nodes import NONCE, SECOND, Node, Watched, node, own_keys
@@ -20,8 +22,6 @@ from scenes import API, ISSUER, PARTNER, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from counterfoil.feeds.pump import Ready
 
 HOUR: Final = timedelta(hours=1)
 
@@ -128,6 +128,27 @@ def test_those_who_are_at_the_same_place_share_a_read(issuer: Node, store: Watch
     assert len(tokens) == 20
     assert store.reads == reads + 1
     assert {len(payload_of(token)["changes"]) for token in tokens} == {1}
+
+
+def test_in_a_storm_those_who_are_behind_wait_for_one_read(issuer: Node, store: Watched) -> None:
+    """While news is held back, nobody's question costs a read that would not answer it; who waits
+    for nothing has theirs, and the one at the end of the moment answers all the others."""
+    opened = [issuer.open() for _ in range(3)]
+    behind = issuer.told().read.position
+    question = Question(nonce=NONCE, position=behind, wait=3 * SECOND)
+    for each in opened:
+        for _ in range(200):
+            issuer.published.enter(question, lambda _: None)
+        issuer.revoke(each)
+    reads, ready = store.reads, list[Ready]()
+    for _ in range(20):
+        issuer.published.enter(question, ready.append)
+    assert (store.reads, ready) == (reads, [])
+    issuer.published.enter(replace(question, wait=timedelta(0)), ready.append)
+    assert (store.reads, len(ready)) == (reads + 1, 1)
+    issuer.clock.advance(SECOND)
+    issuer.published.feed.catch_up()
+    assert len(ready) == 21
 
 
 def test_s21_a_shared_read_began_after_everybody_of_them_had_asked(

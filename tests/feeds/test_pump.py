@@ -176,11 +176,20 @@ def test_after_news_others_wait_a_moment_and_then_it_comes(node: Node) -> None:
     later = node.take(feed_read(4, 5, ("a", 8, 1)))
     assert node.heard() == []
     assert later is not None
-    assert later == pytest.approx(500 * pumps.REST_EACH)
+    assert later == pytest.approx(500 * pumps.REST_EACH - pumps.AT_ONCE)
     node.uptime += later
     both = feed_read(4, 6, ("a", 8, 1), ("a", 9, 1))
     assert node.take(both) is None
     assert node.heard() == [both]
+
+
+def test_a_few_revocations_go_out_at_once(node: Node) -> None:
+    """They are no storm: what is owed of the rest after the first may be a tenth of a second."""
+    for number in (3, 4):
+        for _ in range(100):
+            node.enter(number=number)
+        assert node.take(feed_read(number, number + 1, ("a", number, 1))) is None
+        assert len(node.heard()) == 100
 
 
 def test_news_waits_for_less_than_a_tenth_of_max_staleness(node: Node) -> None:

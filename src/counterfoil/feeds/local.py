@@ -198,11 +198,12 @@ class LocalFeed:
 
     def _is_due(self) -> bool:
         """Whether to read though nothing is said to have happened."""
-        return self._left() <= 0 or self._clock.uptime() >= self._read_by
+        return self._left() <= 0
 
     def _left(self) -> float:
         """Seconds that the thread may rest."""
-        return self._read_at + self.rest - time.monotonic()
+        rest = self._read_at + self.rest - time.monotonic()
+        return min(rest, self._read_by - self._clock.uptime())
 
     def _is_late(self) -> bool:
         return self._clock.uptime() - self._tried_at > LATE

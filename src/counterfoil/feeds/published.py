@@ -83,9 +83,13 @@ class Published:
         put back from a copy, and `Overloaded`.
         """
         self.feed.ensure()
-        waiting = self.pump.enter(question, uptime=self.clock.uptime(), deliver=deliver)
+        uptime = self.clock.uptime()
+        waiting = self.pump.enter(question, uptime=uptime, deliver=deliver)
+        quiet = self.pump.quiet(uptime=uptime)
         try:
-            if question.position != self.mirror.position or question.terms != self.pump.digest:
+            if quiet and waiting.due > uptime and self._is_behind(question):
+                self.feed.read_by(uptime + quiet)  # one read then, for all who came meanwhile
+            elif question.position != self.mirror.position or question.terms != self.pump.digest:
                 self.feed.catch_up()
                 self._hear(question)
         except Unavailable:
@@ -172,6 +176,10 @@ class Published:
 
     def _issues_status(self) -> bool:
         return any(client.strategy == "hybrid" for client in self.clients.values())
+
+    def _is_behind(self, question: Question) -> bool:
+        position, known = question.position, self.mirror.position
+        return position is not None and known is not None and position.is_behind(known)
 
     def _hear(self, question: Question) -> None:
         """A verifier may come from an epoch that followed the store's: then it is not to begin anew

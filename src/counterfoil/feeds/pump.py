@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 MOST_WAITING: Final = 20_000
 DEFAULT_STALENESS: Final = timedelta(seconds=10)
-# After news has gone out to n verifiers, so long each until the next goes out: a storm of
-# revocations may not take the node from those who are signed in.
-REST_EACH: Final = 0.0004
+# Seconds that a node rests for each verifier that has heard news: that is twice what it takes to
+# tell one, so that a storm of revocations cannot take the node from those who are signed in.
+REST_EACH: Final = 0.001
+AT_ONCE: Final = 0.1  # of rest may be owed while news still goes out: few revocations are no storm
 _AHEAD: Final = "This node has not come as far as this verifier."
 
 
@@ -71,7 +72,7 @@ class Pump:
         self._terms = WrittenTerms(
             Terms(lists=(), kids=frozenset(), max_staleness=DEFAULT_STALENESS)
         )
-        self._quiet_until = float("-inf")
+        self._rested_at = float("-inf")
         self._is_closing = False
         # By verifier process, the latest first to go: how far it has come, and when it said so.
         self._come: dict[str, tuple[Position | None, float]] = {}
@@ -172,17 +173,22 @@ class Pump:
             asked = [waiting for waiting in self._waiting if waiting.arrived <= began]
             news = [waiting for waiting in asked if self._is_news(waiting.question, read)]
             due = [waiting for waiting in asked if waiting.due <= began]
-            is_quiet = uptime < self._quiet_until
-            chosen = {*due} if is_quiet else {*due, *news}
+            quiet = self.quiet(uptime=uptime)
+            chosen = {*due} if quiet else {*due, *news}
             self._waiting -= chosen
-            if news and not is_quiet:
+            if news and not quiet:
                 most = self._terms.terms.max_staleness.total_seconds() / 10
-                self._quiet_until = uptime + min(len(news) * REST_EACH, most)
+                rested_at = max(self._rested_at, uptime) + len(news) * REST_EACH
+                self._rested_at = min(rested_at, uptime + most + AT_ONCE)
         for waiting in chosen:
             ready = Ready(_read_for(waiting.question, read), self._terms, waiting.arrived)
             waiting.deliver(ready)
-        held_back = is_quiet and not chosen.issuperset(news)
-        return self._quiet_until - uptime if held_back else None
+        held_back = quiet and not chosen.issuperset(news)
+        return quiet if held_back else None
+
+    def quiet(self, *, uptime: float) -> float:
+        """Seconds for which news is held back."""
+        return max(0.0, self._rested_at - AT_ONCE - uptime)
 
     def _is_news(self, question: Question, read: FeedRead) -> bool:
         return question.position != read.position or question.terms != self._terms.digest
