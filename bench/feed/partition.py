@@ -40,16 +40,14 @@ def _measured(node: Node, way: Passage, bound: int, count: int) -> Finding:
     healed: list[float] = []
     refused = 0
     entries = node.open(2 * count)
-    with (
-        crew("pressing", node.issuer, EACH, count=PROCESSES) as members,
-        closing(Wire(node.port)) as wire,
-    ):
+    with crew("pressing", node.issuer, EACH, count=PROCESSES) as members:
         disturbance = Disturbance()
         for revoked, honest in zip(entries[::2], entries[1::2], strict=True):
             all_told(members, {"press": [revoked.token, honest.token]})
             time.sleep(random.uniform(0, BEFORE))  # noqa: S311 - to meet polls at any stage
             way.cut()
-            status, _ = wire.ask(sign_out(revoked.token))
+            with closing(Wire(node.port)) as wire:  # the server closes one that rests for long
+                status, _ = wire.ask(sign_out(revoked.token))
             acknowledged = uptime()
             if status != OK:
                 raise AssertionError(f"Signing out was answered {status}.")
