@@ -36,7 +36,7 @@ EVERYDAY: Final[Mapping[str, float]] = {
     "crowd": 1,
 }
 WARM: Final = 2.5  # seconds in which everybody begins in peace
-LENGTH: Final = 7.0  # in max_staleness
+LENGTH: Final = 6.0  # in max_staleness
 APART: Final = (0.3, 2.2)  # in max_staleness, from the beginning of a scene to the next one's
 BOUNDS: Final = ((2.0, 2.0), (3.0, 6.0), (5.0, 5.0), (8.0, 8.0), (10.0, 10.0))
 RATES: Final = 0.0005  # clocks run so much faster or slower than true time, at most

@@ -1,15 +1,15 @@
 """A service that checks: the real `Verifier` and `Following`, carried by no thread.
 
-It does what `feeds.http` does with its one thread: while keys are being fetched nothing else is
-looked at, and a poll that is out is waited for no longer than it asked. Answers that come after
-that are brought all the same: whoever follows must not look at them.
+It does what `feeds.http` does with its one thread: keys are fetched beside the one poll that is
+out, and each is waited for no longer than it may take. Answers to polls that come after that are
+brought all the same: whoever follows must not look at them.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil import Verifier
@@ -108,7 +108,6 @@ class VerifierSite:
         self.following = self.verifier.following
         self.following.keys.wake = self._wake
         self._asked: Get | None = None
-        self._late: list[Callable[[], object]] = []
         self._is_fetching = False
         self._woken = 0
         self._wake()
@@ -136,18 +135,18 @@ class VerifierSite:
 
     def _step(self, woken: int) -> None:
         """Does what is due. woken: which of the alarms this is; only the latest counts."""
-        if woken != self._woken or self._is_fetching:
+        if woken != self._woken:
             return
         following = self.following
-        if following.keys.due_in() <= 0:
+        if not self._is_fetching and following.keys.due_in() <= 0:
             self._fetch_keys()
-            return
         if self._asked is None and following.due_in() <= 0:
             self._poll()
-        until = following.keys.due_in()
+        until = math.inf if self._is_fetching else following.keys.due_in()
         if self._asked is None:
             until = min(until, following.due_in())
-        self._sleep(max(SOON, until))
+        if until < math.inf:
+            self._sleep(max(SOON, until))
 
     def _poll(self) -> None:
         asked = self._asked = self.following.ask()
@@ -158,17 +157,8 @@ class VerifierSite:
         else:
             self._tell("asks", "for a list")
         self._trace.count("polls")
-        self._ask_for(asked.url, lambda answer: self._in_turn(partial(self._took, asked, answer)))
-        self.machine.after(
-            asked.within, lambda: self._in_turn(partial(self._failed, asked, "no answer in time"))
-        )
-
-    def _in_turn(self, action: Callable[[], object]) -> None:
-        """Now, or once the keys have been fetched."""
-        if self._is_fetching:
-            self._late.append(action)
-        else:
-            action()
+        self._ask_for(asked.url, partial(self._took, asked))
+        self.machine.after(asked.within, partial(self._failed, asked, "no answer in time"))
 
     def _took(self, asked: Get, answer: Any) -> None:
         if answer is REFUSED:
@@ -205,15 +195,12 @@ class VerifierSite:
             if not waiting:
                 return
             waiting.clear()
-            if isinstance(answer, Response) and answer.status == HTTPStatus.OK:
-                keys.took(answer.body)
+            self._is_fetching = False
+            if isinstance(answer, Response):
+                keys.answered(answer.status, answer.body)
             else:
                 keys.failed(IssuerUnavailable("The keys could not be fetched."))
             self._tell("fetches", f"keys: {getattr(answer, 'status', 'no answer')}")
-            self._is_fetching = False
-            late, self._late = self._late, []
-            for action in late:
-                action()
             self._wake()
 
         self._ask_for(keys.begin(), over)

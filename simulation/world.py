@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simulation.network import Reply
     from simulation.plan import Item, Plan, Settings
 
+TIMEOUT: Final = timedelta(seconds=5)  # of a verifier's request; the default
 GRACE: Final = timedelta(seconds=12)
 ASKS_THE_APPLICATION: Final = 0.01  # seconds that the application takes to say a subject's claims
 LEAST_PATIENCE: Final = 2.0  # seconds of a node with its store
@@ -200,7 +201,7 @@ class World:
             ask=partial(self._ask, number),
             chance=self.chance(f"v{number}"),
             tightest=None if tighter is None else timedelta(seconds=tighter),
-            timeout=timedelta(seconds=min(5.0, self.settings.max_staleness)),
+            timeout=TIMEOUT,
             trace=self.trace,
         )
 

@@ -63,7 +63,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         "numbers are given when a commit begins, and seen in another order",
         at_issuers.numbers_of_a_sequence,
         {"side_by_side": 1},
-        40,
+        60,
         {"nodes": 2, "max_staleness": 2.0},
     ),
     "read-before": Bug(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simulation.scenes.people import traffic
-from simulation.scenes.scene import cuts, do, ending, signs_in, slows
+from simulation.scenes.scene import TAKES, cuts, do, ending, signs_in, slows
 
 if TYPE_CHECKING:
     from simulation.plan import Item
     from simulation.scenes.scene import Scene
 
 
-TAKES: Final = 0.08  # seconds from when an ending is asked for until it is committed
 SECONDS_OFF: Final = (4.0, 20.0, 45.0, 400.0, 7500.0, 3e6)
 
 

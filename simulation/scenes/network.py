@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.scenes.people import traffic
-from simulation.scenes.scene import cuts, do, ending, signs_in
+from simulation.scenes.scene import TAKES, cuts, do, ending, signs_in
 
 if TYPE_CHECKING:
     from simulation.plan import Item
@@ -15,23 +15,25 @@ SWAPS: Final = {"swaps": 0.7, "replays": 0.1}
 
 
 def dark(scene: Scene) -> list[Item]:
-    """An ending, and silence: the verifier is cut off at about the same moment, perhaps one way
-    only, perhaps after its answers had become slow."""
+    """Endings, and silence: a verifier is cut off at about the same moment, perhaps one way only,
+    perhaps while an answer is on its way that was slow."""
     chance, name = scene.chance, f"v{scene.site()}"
-    silence = scene.at(0.9, 1.2)
-    items = [cuts(scene, name, silence, scene.lasts(1.2, 3))]
-    if chance.random() < 0.6:
+    silence = scene.at(0.7, 1.1)
+    way = chance.choice(("both", "there", "there", "back"))
+    items = [do(silence, "cut", links=name, way=way, lasts=scene.lasts(1.2, 3))]
+    if chance.random() < 0.7:
         slow = do(
-            scene.at(0, 0.4),
+            scene.start,
             "weather",
             links=name,
+            way=chance.choice(("back", "both")),
             twice=chance.choice((0.0, 0.3)),
-            slow=scene.lasts(0.05, 0.35),
+            slow=scene.lasts(0.1, 0.35),
             lasts=silence - scene.start,
         )
         items.append(slow)
-    for _ in range(chance.randrange(1, 4)):
-        items += ending(scene, silence + scene.bound * chance.uniform(-0.1, 0.2))
+    for _ in range(chance.randrange(2, 5)):
+        items += ending(scene, silence - TAKES + scene.bound * chance.uniform(-0.08, 0.12))
     return items
 
 

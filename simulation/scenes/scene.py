@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from simulation.plan import Settings
 
+TAKES: Final = 0.08  # seconds from when an ending is asked for until it is committed
 CLIENTS: Final = ("api", "api", "api", "batch", "web")
 
 
