@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import select
+import socket
+import threading
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -14,10 +16,9 @@ import pytest
 from certificates import certificate
 from counterfoil.errors import CredentialMalformed, IssuerUnavailable
 from counterfoil.feeds import fetch
-from serving import answering, bytes_of, saying
+from serving import answering, bytes_of, saying, until
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
     from serving import Reply
@@ -252,6 +253,44 @@ def test_a_line_that_was_closed_at_the_other_end_is_opened_again() -> None:
         line = fetch.Line(server.url)
         assert [asked(line, server.url).body for _ in range(3)] == [b"1"] * 3
         line.close()
+
+
+def test_a_line_that_is_closed_while_a_request_is_out_is_opened_again_without_waiting() -> None:
+    """Whoever looks whether the answer has begun can go on with something else meanwhile."""
+    goes_on = threading.Event()
+
+    def reply(connection: socket.socket, _: str) -> None:
+        if len(server.asked) == 1:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+            connection.recv(65536)
+            return
+        goes_on.wait(5)
+        connection.sendall(bytes_of(b"2"))
+
+    with answering(reply) as server, closing(fetch.Line(server.url)) as line:
+        assert asked(line, server.url).body == b"1"
+        line.send(server.url, within=5)
+        select.select([line], [], [], 5)
+        assert not line.has_begun()
+        until(lambda: len(server.asked) == 2)
+        assert not line.has_begun()
+        goes_on.set()
+        select.select([line], [], [], 5)
+        assert line.has_begun()
+        assert line.has_begun()
+        assert line.receive().body == b"2"
+
+
+def test_a_line_that_cannot_be_opened_again_says_so_to_who_receives() -> None:
+    """Looking raises nothing."""
+    with answering(talking()) as server, closing(fetch.Line(server.url)) as line:
+        assert asked(line, server.url).body == b"1"
+        server.stop()
+        line._sock.shutdown(socket.SHUT_RD)  # type: ignore[union-attr]  # noqa: SLF001 - as if the other end had
+        line._is_used = True  # noqa: SLF001 - a request is out
+        assert line.has_begun()
+        with pytest.raises(IssuerUnavailable, match="refused"):
+            line.receive()
 
 
 def test_s21_what_came_unasked_answers_nothing() -> None:

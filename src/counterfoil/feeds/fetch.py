@@ -73,6 +73,7 @@ class Line:
         self._deadline = 0.0
         self._is_used = False
         self._first = b""  # of an answer, where it was read to see whether there is one
+        self._lost: IssuerUnavailable | None = None  # why there will be none
 
     def send(
         self,
@@ -105,23 +106,31 @@ class Line:
         return self._deadline - time.monotonic()
 
     def has_begun(self) -> bool:
-        """Whether there is something to receive on a line that has become readable: under TLS what
-        came may be for the session alone."""
-        if self._sock is None or self._parts.scheme != "https" or self._first:
-            return True
-        from ssl import SSLWantReadError
+        """Whether there is something to receive on a line that has become readable.
 
-        self._sock.settimeout(0)
-        try:
-            self._first = self._sock.recv(1)
-        except SSLWantReadError:
+        Under TLS what came may be for the session alone. And a line that was kept may have been
+        closed meanwhile at the other end: then the request, which is as old as it was when it was
+        first sent, goes out again on another.
+        """
+        if self._sock is None or self._first:
+            return True
+        first = self._peek(self._sock)
+        if first is None:
             return False
-        except OSError:
-            pass  # whoever receives finds out
-        return True
+        self._first = first
+        if first or not self._is_used:
+            return True
+        try:
+            self._guarded(self._anew)
+        except IssuerUnavailable as why:
+            self._lost = why
+            return True
+        return False
 
     def receive(self, *, limit: int = LIMIT) -> Answer:
         """The answer. Raises `IssuerUnavailable`, and the line is closed then."""
+        if self._lost is not None:
+            raise self._lost
         return self._guarded(lambda: self._end(limit))
 
     def close(self) -> None:
@@ -129,13 +138,32 @@ class Line:
             self._sock.close()
             self._sock, self._first = None, b""
 
+    def _peek(self, sock: socket) -> bytes | None:
+        """The first of what has come: None where that is nothing yet, empty where it is the end."""
+        nothing_yet: type[OSError] = BlockingIOError
+        if self._parts.scheme == "https":
+            import ssl
+
+            nothing_yet = ssl.SSLWantReadError
+        sock.settimeout(0)
+        try:
+            return sock.recv(1)
+        except nothing_yet:
+            return None
+        except OSError:
+            return b""
+
     def _begin(self) -> None:
+        self._lost = None
         # What can be read before anything was asked is an end, or answers nothing of ours.
         self._is_used = self._sock is not None and not _is_readable(self._sock)
         if self._is_used:
             with suppress(OSError):
                 self._put()
                 return
+        self._anew()
+
+    def _anew(self) -> None:
         self._open()
         self._put()
 
@@ -156,12 +184,9 @@ class Line:
         try:
             return self._read(limit)
         except (RemoteDisconnected, ConnectionError):
-            # A line that was kept may have been closed meanwhile at the other end; the question
-            # is as old as it was when it was first sent.
-            if not self._is_used:
+            if not self._is_used:  # as in `has_begun`
                 raise
-        self._open()
-        self._put()
+        self._anew()
         return self._read(limit)
 
     def _read(self, limit: int) -> Answer:
