@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,21 @@ def test_what_was_committed_to_a_file_that_left_is_not_acknowledged(
 
     with pytest.raises(StoreUnavailable, match=ELSEWHERE):
         drive(kept.rows.transaction(moving))
+
+
+def test_who_reads_for_the_first_time_opens_no_other_file(
+    kept: SqliteStore, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread has a connection of its own; with another file it would take the log of the former
+    for that one's, and what others still read there would fall apart."""
+    monkeypatch.setattr(sqlite_file, "LOOK_EVERY", 3600.0)
+    drive(kept.look_up("s-1"))
+    other = another(tmp_path)
+    path.rename(tmp_path / "former.db")
+    other.rename(path)
+    with ThreadPoolExecutor(1) as thread, pytest.raises(StoreUnavailable, match=ELSEWHERE):
+        thread.submit(drive, kept.look_up("s-1")).result()
+    assert drive(kept.look_up("s-1")) is not None
 
 
 def test_a_reader_looks_now_and_then(
