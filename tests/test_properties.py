@@ -300,7 +300,6 @@ class Attack(RuleBasedStateMachine):
 
     def _promise(self, done: Revoked | Changed) -> Promise:
         now = self.clock.now()
-        assert done.effective_within <= done.elsewhere_within or not done.elsewhere_within
         return Promise(now + done.effective_within, now + done.elsewhere_within)
 
     def _promises_about(self, device: Device, token: Issue) -> list[Promise]:

@@ -173,7 +173,7 @@ def lags(session: Session, client: Client | None, *, now: datetime) -> tuple[tim
     verifiers, and elsewhere. A client no longer registered is counted as `jwt`."""
     elsewhere = remaining(session.access_until, now=now)
     if client is not None and client.strategy == "hybrid":
-        return hybrid.lag(session, client, now=now), elsewhere
+        return hybrid.lag(client), elsewhere
     if client is not None and client.strategy == "session":
         # None, unless its client was issued tokens before it became a `session` client.
         return max(plain.lag(), elsewhere), elsewhere
@@ -185,4 +185,4 @@ def longest_lags(client: Client) -> tuple[timedelta, timedelta]:
     if client.strategy == "session":
         return plain.lag(), plain.lag()
     access = client.lifetime.access
-    return (min(client.max_staleness, access) if client.strategy == "hybrid" else access), access
+    return (hybrid.lag(client) if client.strategy == "hybrid" else access), access
