@@ -298,7 +298,9 @@ class Counterfoil:
         self._tell = told
 
     async def close(self) -> None:
-        """Stops the feed and closes the store."""
+        """Answers verifiers that wait, stops the feed and closes the store."""
+        if self._published is not None:
+            self._published.release()
         await self._parts.close()
 
     async def _told(self, done: Done) -> Done:

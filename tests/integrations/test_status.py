@@ -78,7 +78,6 @@ def served(store: Watched, path: str, clients: tuple[Client, ...]) -> Iterator[S
     with serving(app):
         yield sites[0]
         store.trouble = None
-        sites[0].auth.published.pump.release()  # type: ignore[union-attr]
         sites[0].auth.close()
 
 
@@ -310,6 +309,21 @@ def test_news_comes_to_who_waits_for_it(site: Site) -> None:
     (index,) = opened.session.indices
     payload = jwt.decode(replies[0].body.decode(), options={"verify_signature": False})
     assert payload["changes"] == {index.list_id: {"1": [index.index]}}
+
+
+def test_who_waits_is_answered_when_the_engine_is_closed(own_site: Site) -> None:
+    """And not two seconds after they gave up: whoever serves them could not stop before."""
+    own_site.auth.open("ann")
+    known = own_site.poll(Question(nonce=NONCE))
+    position, wait = known.read.position, timedelta(seconds=3)
+    question = Question(nonce=NONCE, position=position, terms=known.digest, wait=wait)
+    replies, path = list[Reply](), f"{FEED}?{question.query()}"
+    thread = threading.Thread(target=lambda: replies.append(own_site.get(path)))
+    thread.start()
+    until(lambda: own_site.auth.published.pump.waiting)  # type: ignore[union-attr]
+    own_site.auth.close()
+    thread.join(1)
+    assert [reply.status for reply in replies] == [200]
 
 
 def test_who_is_gone_with_their_loop_is_in_nobodys_way(own_site: Site) -> None:

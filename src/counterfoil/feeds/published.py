@@ -97,6 +97,13 @@ class Published:
             raise
         return waiting
 
+    def release(self) -> None:
+        """Answers everybody who waits, and lets nobody wait any more: the node is to stop."""
+        self.pump.release()
+        if self.pump.waiting:
+            with suppress(Unavailable):
+                self.feed.catch_up()
+
     async def answer(self, question: Question, ready: Ready) -> str:
         """The signed answer. Raises `IssuerUnavailable` where the verifier has come further than
         this node's store, and `StoreUnavailable`."""

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
-from counterfoil.errors import CounterfoilError, Malformed, StoreUnavailable, Unavailable
+from counterfoil.errors import CounterfoilError, Malformed, StoreUnavailable
 from counterfoil.integrations.answers import Answer, document, published, refusal
 from counterfoil.status_change import Position
 from counterfoil.status_feed import Question
@@ -99,9 +99,7 @@ class StatusPages:
 
     def release(self) -> None:
         """Has nobody wait any more."""
-        self._source.pump.release()
-        with suppress(Unavailable):
-            self._source.feed.catch_up()
+        self._source.release()
 
     async def told(self) -> None:
         """Until every verifier that asks here has heard of what was committed, or a moment has gone
