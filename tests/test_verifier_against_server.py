@@ -45,8 +45,9 @@ def test_a_token_of_another_audience_is_refused(site: live.Site) -> None:
 
 def test_a_token_is_refused_from_its_last_second_on(site: live.Site) -> None:
     """As the token says, and not a moment later."""
-    device = site.person().sign_in("hasty")
+    person = site.person()
     with Verifier(issuer=site.url, audience="hasty") as verifier:
+        device = person.sign_in("hasty")
         until = verifier.check(device.token).expires_at
         while time.time() < until.timestamp():
             verifier_says(verifier, device.token, until.timestamp())
