@@ -160,6 +160,8 @@ def test_a_process_that_is_late_is_no_restore(
 
     async def overtaken(self: MemoryStore, after: Position | None, **more: object) -> FeedRead:
         answered = await answer(self, after, **more)  # type: ignore[arg-type]
+        if self is not store:  # of a test that left its thread behind
+            return answered
         moved(store)
         keys.reach(Position(store.epoch, answered.position.number + 1))
         return answered
@@ -178,7 +180,7 @@ def test_a_process_that_is_late_for_a_new_epoch_is_no_restore(
 
     async def overtaken(self: MemoryStore, after: Position | None, **more: object) -> FeedRead:
         answered = await answer(self, after, **more)  # type: ignore[arg-type]
-        if len(declared) < 2:
+        if self is store and len(declared) < 2:
             await self.begin_epoch(now=START, reached=keys.reach)
             keys.reach((await answer(self, None, now=START)).position)
             declared.append(self.epoch)
