@@ -15,6 +15,8 @@ MADE_HERE := $(shell [ "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" ] && echo ye
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# Images set it to stay small; it would have every process that is started compile 700 modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Trust the certificates that this machine trusts, where uv and older pips would bring their own:
 # behind a proxy that inspects TLS nothing else works.
@@ -54,8 +56,9 @@ bench: $(READY) ## measure against floors and peers, in a minute; options in ARG
 simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--first 5000"
 	@exec $(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
+# One more than there are processors: many tests wait for processes that they started.
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
+	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope $(ARGS)
 
 check: lint types imports test ## all that CI asks for
 
@@ -86,6 +89,7 @@ build: $(UV_READY) ## make the wheel and the source archive in dist/
 
 clean: ## remove all that make installed or made, but no data
 	@rm -rf .venv $(TOOLS) dist htmlcov .coverage* .*_cache .hypothesis .schemathesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): $(UV_READY) pyproject.toml uv.lock $(if $(MADE_HERE),,made-elsewhere)
 	@echo "Installing Counterfoil and its tools into .venv" >&2
