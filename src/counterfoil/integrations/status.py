@@ -33,7 +33,7 @@ AGGREGATION: Final = "/status/lists"
 LISTS: Final = AGGREGATION + "/"
 FEED_TYPE: Final = b"application/jwt"
 TOLD_WITHIN: Final = 0.05  # seconds
-HEARD_BESIDE: Final = 0.02  # seconds in which other processes have read on, and told who asks there
+HEARD_BESIDE: Final = 0.02  # of them, in which other processes have read on, and told who asks there
 ANSWERED_WITHIN: Final = 2.0  # seconds beyond the wait; a store that is away answers nobody
 _SOON: Final = timedelta(seconds=1)
 _AGGREGATION_AGE: Final = 60
@@ -116,23 +116,21 @@ class StatusPages:
             with suppress(RuntimeError):  # the loop is closed, and who waited there is gone
                 loop.call_soon_threadsafe(heard.set)
 
-        settling = self._settle(done)
-        if not self._is_alone:
-            await asyncio.sleep(HEARD_BESIDE)
+        settling, beside = self._settle(done), 0.0 if self._is_alone else HEARD_BESIDE
+        await asyncio.sleep(beside)
         if settling is None:
             return
         try:
-            await asyncio.wait_for(heard.wait(), TOLD_WITHIN)
+            await asyncio.wait_for(heard.wait(), TOLD_WITHIN - beside)
         except TimeoutError:
             self._source.pump.unsettle(settling)
 
     def told_in_thread(self) -> None:
         """The same in a thread without a loop."""
         heard = threading.Event()
-        settling = self._settle(heard.set)
-        if not self._is_alone:
-            time.sleep(HEARD_BESIDE)
-        if settling is not None and not heard.wait(TOLD_WITHIN):
+        settling, beside = self._settle(heard.set), 0.0 if self._is_alone else HEARD_BESIDE
+        time.sleep(beside)
+        if settling is not None and not heard.wait(TOLD_WITHIN - beside):
             self._source.pump.unsettle(settling)
 
     def _settle(self, done: Callable[[], object]) -> Settling | None:
