@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 OK: Final = b"200"
 AGAIN: Final = 1.0  # seconds, after an answer that is none
-WARM: Final = 0.05  # seconds from one look to the next, whether all have come in
 
 
 class Poller(asyncio.Protocol):
@@ -40,6 +39,7 @@ class Poller(asyncio.Protocol):
     def __init__(self, port: int, bound: float) -> None:
         self.polls = self.failures = 0
         self.oldest = 0.0
+        self.has_come = asyncio.Event()  # it has been answered once
         self._port = port
         self._bound = bound
         self._name = nonce_of(secrets.token_bytes(6))
@@ -48,11 +48,6 @@ class Poller(asyncio.Protocol):
         self._position: Position | None = None
         self._seal = self._terms = ""
         self._asked_at = self._known_at = uptime()
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it has been answered once."""
-        return self._position is not None
 
     def forget(self) -> None:
         self.polls = self.failures = 0
@@ -90,6 +85,7 @@ class Poller(asyncio.Protocol):
         if self._position is not None:
             self.oldest = max(self.oldest, uptime() - self._known_at)
         self._known_at = self._asked_at
+        self.has_come.set()
         self._position = Position(said["epoch"], said["to"])
         self._seal, self._terms = said["seal"], said["digest"]
 
@@ -123,8 +119,8 @@ async def _main(port: int, count: int, bound: float) -> None:
         await poller.connect()
         await asyncio.sleep(bound / 3 / count)
     # A busy server takes one connection in at each turn of its loop, so some come in seconds later.
-    while not all(poller.is_known for poller in pollers):
-        await asyncio.sleep(WARM)
+    for poller in pollers:
+        await poller.has_come.wait()
     say({"ready": count})
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):

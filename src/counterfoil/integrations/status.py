@@ -33,7 +33,7 @@ AGGREGATION: Final = "/status/lists"
 LISTS: Final = AGGREGATION + "/"
 FEED_TYPE: Final = b"application/jwt"
 TOLD_WITHIN: Final = 0.05  # seconds
-HEARD_BESIDE: Final = 0.02  # of them, in which other processes have read on, and told who asks there
+HEARD_BESIDE: Final = 0.02  # of them, in which other processes have read on, and told theirs
 ANSWERED_WITHIN: Final = 2.0  # seconds beyond the wait; a store that is away answers nobody
 _SOON: Final = timedelta(seconds=1)
 _AGGREGATION_AGE: Final = 60
