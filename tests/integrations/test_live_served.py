@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from counterfoil import Opened
 
-BRIEF = Client(client_id="brief", strategy="jwt", lifetime=Lifetime(access=2 * SECOND))
+BRIEF = Client(client_id="brief", strategy="jwt", lifetime=Lifetime(access=4 * SECOND))
 STRICT = Client(client_id="strict", strategy="hybrid", max_staleness=SECOND)
 CLIENTS = (WEB, PHONE, API, PARTNER, BRIEF, STRICT)
 L = 10.0  # seconds: max_staleness of all but one
