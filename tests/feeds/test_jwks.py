@@ -184,10 +184,26 @@ def test_keys_are_fetched_again_within_the_interval(max_age: timedelta, every: t
     assert (verifier.woken, verifier.keys.due_in() > 0) == (1, False)
 
 
+@pytest.mark.parametrize("had", [False, True], ids=["never", "once"])
+def test_who_has_no_keys_to_rely_on_goes_on_asking(verifier: Verifier, *, had: bool) -> None:
+    """Nobody is let in before they come: at most two seconds after the issuer is back."""
+    if had:
+        verifier.fetch()
+        verifier.clock.advance(MAX_AGE)
+    pauses = []
+    for _ in range(10):
+        verifier.keys.begin()
+        verifier.keys.failed(IssuerUnavailable("It is down."))
+        pauses.append(verifier.keys.due_in())
+    assert pauses[0] <= 0.5
+    assert all(1 <= pause <= 2 for pause in pauses[3:])
+
+
 def test_an_issuer_that_is_down_is_asked_less_and_less(
     verifier: Verifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At first again within half a second, in the end once a minute; and it is logged once."""
+    verifier.fetch()
     pauses = []
     with caplog.at_level(logging.WARNING, "counterfoil.verifier"):
         for _ in range(10):
@@ -261,7 +277,7 @@ def test_what_the_feed_says_of_keys_counts_for_a_minute(verifier: Verifier) -> N
     assert {key.kid for key in verifier.current} == KIDS - {kid}
 
 
-def test_a_key_that_only_the_feed_knows_is_fetched_at_once_and_once(verifier: Verifier) -> None:
+def test_a_key_that_only_the_feed_knows_is_fetched_at_once(verifier: Verifier) -> None:
     """Under an address of its own, so that no cache on the way says what it said before."""
     verifier.fetch(REST.to_jwks())
     for _ in range(3):
@@ -273,7 +289,22 @@ def test_a_key_that_only_the_feed_knows_is_fetched_at_once_and_once(verifier: Ve
     more = replace(TERMS, kids=KIDS | {"new"})
     verifier.keys.follow(more, "more", known_at=verifier.clock.uptime())
     assert verifier.fetch() == f"{URL}?terms=more"
-    assert verifier.fetch() == URL
+
+
+def test_a_key_that_the_answer_lacks_is_asked_for_again_but_not_for_ever(
+    verifier: Verifier,
+) -> None:
+    """The answer may come from a node that has not heard of the key; or nobody publishes it."""
+    more = replace(TERMS, kids=KIDS | {"new"})
+    verifier.fetch()
+    verifier.keys.follow(more, "more", known_at=verifier.clock.uptime())
+    assert verifier.fetch() == f"{URL}?terms=more"
+    for _ in range(3):
+        assert 0 < verifier.keys.due_in() <= 10
+        verifier.clock.advance(10 * SECOND)
+        assert verifier.fetch().startswith(f"{URL}?fresh=")
+        verifier.keys.follow(more, "more", known_at=verifier.clock.uptime())
+    assert verifier.keys.due_in() > 200
 
 
 def test_what_was_not_done_to_its_end_is_done_again(

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 EVERY: Final = 300.0
 COOL_DOWN: Final = 10.0  # between a fetch and the next one that an unknown kid asks for
+TRIES: Final = 3  # after which a key that the feed names and nobody publishes is waited for no more
 RELIED_ON: Final = 60.0  # seconds that the feed's word on keys counts: the longest max_staleness
 _FIRST_PAUSE: Final = 0.5  # after a fetch that failed; then twice as long each time
 _LONGEST_PAUSE: Final = 60.0
+_LONGEST_WITHOUT: Final = 2.0  # while nobody is let in for want of keys; as for the feed
 _MOST_DOUBLINGS: Final = 7
 
 _log = logging.getLogger("counterfoil.verifier")
@@ -65,6 +67,7 @@ class IssuerKeys:
         self._due = self._began = float("-inf")
         self._is_kid_unknown = False
         self._wanted = self._asked_for = ""
+        self._tries = 0
         self._failures = 0
         self.failure = ""
         self._terms: Terms | None = None
@@ -101,7 +104,7 @@ class IssuerKeys:
         held = self._held.keys if self._held is not None else PublicKeySet(())
         kids = {key.kid for key in held}
         if not terms.kids <= kids and digest != self._asked_for:
-            self._wanted = digest
+            self._wanted, self._tries = digest, TRIES
         disowned = (self._disowned | kids) - terms.kids
         if terms != self._terms or disowned != self._disowned:
             self._sort(terms, disowned)
@@ -161,6 +164,10 @@ class IssuerKeys:
         self._held = _Held(held.keys if held and held.keys == keys else keys, self._began)
         self._sort(self._terms, self._disowned)
         self._due = self._began + self._every * self._chance.uniform(0.8, 1)
+        if self._tries and self._terms and not self._terms.kids <= {key.kid for key in keys}:
+            # They came from a cache, or from a node that had not heard of the change.
+            self._tries -= 1
+            self._is_kid_unknown = True
 
     def failed(self, why: Exception) -> None:
         """Nothing came of it."""
@@ -171,7 +178,8 @@ class IssuerKeys:
 
     def _pause(self) -> float:
         pause = _FIRST_PAUSE * float(2 ** min(self._failures, _MOST_DOUBLINGS))
-        return min(_LONGEST_PAUSE, pause) * self._chance.uniform(0.5, 1)
+        longest = _LONGEST_PAUSE if self.is_fresh() else _LONGEST_WITHOUT
+        return min(longest, pause) * self._chance.uniform(0.5, 1)
 
     def _sort(self, terms: Terms | None, disowned: frozenset[str]) -> None:
         if self._held is None:
