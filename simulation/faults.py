@@ -182,9 +182,10 @@ class Faults:
 
     # How it was.
 
-    def is_calm(self, site: Site, *, now: float) -> bool:
-        """Whether nothing has touched this site or its issuer for long enough."""
-        since = now - 2 * self._world.settings.longest
+    def is_calm(self, site: Site, *, now: float, at_least: float = 0.0) -> bool:
+        """Whether nothing has touched this site or its issuer for long enough, in seconds twice
+        max_staleness and `at_least` so many."""
+        since = now - max(2 * self._world.settings.longest, at_least)
         return now >= self._settled_at or (
             since > 0
             and not any(

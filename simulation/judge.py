@@ -2,8 +2,8 @@
 
 (i) No check that begins later than was promised passes. (ii) No honest credential is refused while
 it is live, and none is answered "cannot know" by a verifier that is connected and fresh: no fault
-has touched it, nor its issuer, for twice `max_staleness`. What follows after all is healed (iii) is
-in `healing`.
+has touched it, nor its issuer, for twice `max_staleness`, and for BEGINS where it knows nothing
+yet. What follows after all is healed (iii) is in `healing`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ WATCHED: Final = (0.0005, 0.08, 0.35, 1.5)
 NEWEST: Final = 3  # tokens of a device that are tried
 OVER: Final = 3 * RIGHT  # seconds; a token that ends sooner may be over on some clock
 SEEN: Final = 2.5  # max_staleness for which what is over is looked at
+# Seconds. A verifier that begins does not know max_staleness yet: the request that was out when a
+# fault ended takes its 5 s, the pause after it up to 2, and then keys, feed and lists follow.
+BEGINS: Final = 9.0
 YOUNG: Final = 12.0  # seconds within which a key that had no time to be published is heard of
 
 
@@ -119,6 +122,9 @@ class Judge:
             and device.subject.was_surely_free(since=since, until=now)
         ):
             raise Violation(at.name, f"{at.name} refuses {device.name} a refresh: {error.code}")
+        if world.faults.was_any_node_wrong(since=since):
+            # By its clock the grace period may have been over, and the session ended for it.
+            device.doubt(now=now)
 
     def _compare(self, site: Site, token: Token, began: float, check: Callable[[], object]) -> None:
         try:
@@ -170,8 +176,7 @@ class Judge:
     def _may_not_know(
         self, site: Site, token: Token, began: float, error: CounterfoilError
     ) -> None:
-        world = self._world
-        if self._is_honest(site, token, began) and world.faults.is_calm(site, now=began):
+        if self._is_honest(site, token, began) and self._is_calm(site, began):
             raise Violation(
                 site.name,
                 f"{site.name} does not know about {token.name}, connected and fresh: {error.code}",
@@ -199,7 +204,11 @@ class Judge:
             return False
         published = world.keys.published[token.kid]
         is_old = published == float("-inf")
-        return is_old or (now - published > YOUNG and world.faults.is_calm(site, now=now))
+        return is_old or (now - published > YOUNG and self._is_calm(site, now))
+
+    def _is_calm(self, site: Site, now: float) -> bool:
+        is_new = isinstance(site, VerifierSite) and site.age == float("inf")
+        return self._world.faults.is_calm(site, now=now, at_least=BEGINS if is_new else 0.0)
 
     def _has_heard_of(self, token: Token, began: float) -> bool:
         """Whether every verifier that still answers knows the token's list: it was announced
