@@ -142,13 +142,14 @@ class Faults:
 
     def restore(self, lasts: float, undeclared: float) -> None:
         """Somebody stops the nodes, puts the store back to its backup, starts the nodes again, and
-        declares it: before that, or so much later."""
+        declares it: before that, or so much later, once it was noticed."""
         world = self._world
         if not world.primary.is_backed_up:
             return
         for node in world.nodes:
             if node.machine.is_up:
                 node.crash(is_silent=True)
+        undeclared = 0.0 if world.primary.is_as_backed_up else undeclared
         world.primary.put_back()
         for device in world.ledger.devices.values():
             device.end_maybe(now=world.loop.now)

@@ -80,6 +80,13 @@ class Primary:
     def is_backed_up(self) -> bool:
         return self._saved is not None
 
+    @property
+    def is_as_backed_up(self) -> bool:
+        """Whether nothing was numbered since, so that nobody could notice the backup in its place:
+        whoever puts such a copy back has to say so."""
+        saved = self._saved or {}
+        return self.position == Position(saved["epoch"], saved["_number"])
+
     def put_back(self) -> None:
         """Puts the backup in the store's place; what was on its way to it reaches it no more."""
         for name, value in (self._saved or {}).items():
