@@ -127,15 +127,21 @@ async def test_nothing_is_written_to_a_copy(
         assert await s.store.feed(None, now=s.now) == before
 
 
+async def revived(s: Scene, client_id: str) -> Opened:
+    """A session that was revoked and lives again in a copy, which nobody has noticed so far."""
+    opened = await s.open(client_id=client_id)
+    put_back = copied(s.store)
+    await s.auth.revoke(opened.session.id)
+    put_back()
+    s.clock.advance(timedelta(seconds=local.REST))
+    return opened
+
+
 @pytest.mark.parametrize("name", ["check", "confirm", "introspect", "refresh"])
 async def test_without_a_thread_a_check_looks_now_and_then(name: str) -> None:
     """Where no token needs one: five times a second, not at each turn."""
     with scene(PHONE) as s:
-        opened = await s.open(client_id="phone")
-        put_back = copied(s.store)
-        await s.auth.revoke(opened.session.id)
-        put_back()
-        s.clock.advance(timedelta(seconds=local.REST))
+        opened = await revived(s, "phone")
         with pytest.raises(RestoreUndeclared):
             await VERBS[name](s, opened)
 
@@ -143,11 +149,7 @@ async def test_without_a_thread_a_check_looks_now_and_then(name: str) -> None:
 async def test_a_confirmation_looks_too() -> None:
     """Of a plain JWT, which is looked up only then."""
     with scene(PARTNER) as s:
-        opened = await s.open(client_id="partner")
-        put_back = copied(s.store)
-        await s.auth.revoke(opened.session.id)
-        put_back()
-        s.clock.advance(timedelta(seconds=local.REST))
+        opened = await revived(s, "partner")
         await s.check(opened)
         with pytest.raises(RestoreUndeclared):
             await s.auth.confirm(credential(opened))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import certificate
 from network import behaviours, issuers, namespaces
 from network.checking import PASSED, uptime
 from network.judging import Judge, Revoking, until
@@ -39,31 +33,6 @@ NAMES: Final = (*CUTS, "reset")
 RECOVERED: Final = 10.0
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for the issuer's address, signed by itself, and what serves by it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ISSUER)])
-    now, day = datetime.now(UTC), timedelta(days=1)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address(ISSUER))])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return path, context
-
-
 @dataclass(slots=True)
 class Story:
     """What happened. known, cut, healed: when the verifiers last knew to be well connected, when
@@ -84,7 +53,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, made: Path, zygote: Fleet) -
     judge = Judge()
     with ExitStack() as stack:
         wires = {name: stack.enter_context(namespaces.wire()) for name in NAMES}
-        trusted, context = certificate(folder)
+        trusted, context = certificate(folder, host=ISSUER)
         url = f"https://{ISSUER}:{PORT}"
         issuer = stack.enter_context(issuers.issuer(folder / "data", made, issuer=url))
         stack.callback(zygote.end)

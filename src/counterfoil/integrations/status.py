@@ -117,7 +117,8 @@ class StatusPages:
                 loop.call_soon_threadsafe(heard.set)
 
         settling, beside = self._settle(done), 0.0 if self._is_alone else HEARD_BESIDE
-        await asyncio.sleep(beside)
+        if beside:
+            await asyncio.sleep(beside)
         if settling is None:
             return
         try:

@@ -134,7 +134,7 @@ class Database:
 
     def connect(self, *, durable: bool = True) -> sqlite3.Connection:
         """A connection for the writer; what it commits is durable, or safe but perhaps late."""
-        connection = self._connect_again(busy_timeout=0)
+        connection = self._connect_to_same(busy_timeout=0)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         return connection
 
@@ -192,12 +192,12 @@ class Database:
         return self.unavailable(why)
 
     def _open(self, reader: _Reader) -> sqlite3.Connection:
-        connection = self._connect_again(busy_timeout=PATIENCE)
+        connection = self._connect_to_same(busy_timeout=PATIENCE)
         connection.execute("PRAGMA query_only = ON")
         reader.connection = connection
         return connection
 
-    def _connect_again(self, *, busy_timeout: float) -> sqlite3.Connection:
+    def _connect_to_same(self, *, busy_timeout: float) -> sqlite3.Connection:
         """To the same file. Another one at its path would be read with this one's log, and could
         reset that under whoever still reads it."""
         connection = self._connect(busy_timeout=busy_timeout)
