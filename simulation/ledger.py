@@ -25,9 +25,9 @@ CLOCKS_DIFFER: Final = 4.0  # seconds at most between two wall clocks that are r
 class Promise(NamedTuple):
     """No check that begins later than `within` after it was acknowledged passes.
 
-    Where that is less than max_staleness, it is the rest of the last token's life, and as good as
-    the wall clocks are that a token's end is read on. rests_on_clocks: whether that of the node
-    which said so was right.
+    Where that is less than max_staleness, no session of a `hybrid` client was found that lives, and
+    that is as good as the wall clocks are on which ends are read. rests_on_clocks: whether that of
+    the node which said so was right.
     """
 
     what: str
