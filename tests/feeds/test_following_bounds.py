@@ -13,7 +13,7 @@ import pytest
 from counterfoil.drive import drive
 from counterfoil.errors import KeyUnknown, SessionRevoked, StatusStale
 from counterfoil.feeds.following import JWKS
-from counterfoil.feeds.jwks import COOL_DOWN
+from counterfoil.feeds.jwks import COOL_DOWN, COOL_DOWN_OF_FEED
 from counterfoil.status_feed import MOST_CHANGES
 from nodes import SECOND, Behind, Pair, Watched, node, own_keys, verifier_of
 from scenes import API, ISSUER
@@ -249,7 +249,7 @@ def test_a_key_that_is_new_is_fetched_at_once_and_past_the_caches(issuer: Node) 
 
 
 def test_an_answer_by_a_key_that_is_not_known_has_the_keys_fetched_again(issuer: Node) -> None:
-    """Once in a while, however many such answers there are."""
+    """Every two seconds, however many such answers there are: until then nothing is known."""
     pair = verifier_of(issuer)
     pair.following.keys.begin()
     fewer = own_keys()
@@ -259,8 +259,8 @@ def test_an_answer_by_a_key_that_is_not_known_has_the_keys_fetched_again(issuer:
     for _ in range(5):
         pair.step()
         assert "KeyUnknown" in pair.following.failure or pair.following.is_failing
-    assert 0 < pair.following.keys.due_in() <= COOL_DOWN
-    pair.clock.advance(COOLED)
+    assert 0 < pair.following.keys.due_in() <= COOL_DOWN_OF_FEED
+    pair.clock.advance(timedelta(seconds=COOL_DOWN_OF_FEED))
     assert pair.following.keys.due_in() <= 0
     pair.fetch_keys()
     pair.settle()

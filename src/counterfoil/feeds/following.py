@@ -255,7 +255,7 @@ class Following:
             return
         self._out = None
         if isinstance(why, KeyUnknown):
-            self.keys.miss()
+            self.keys.miss_of_feed()
         if get.wanted is not None:
             # A directory may be out of date by now, and a list gone, or kept on the way too long.
             self._begin_again()

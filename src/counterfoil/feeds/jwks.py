@@ -31,6 +31,7 @@ RELIED_ON: Final = 60.0  # seconds that the feed's word on keys counts: the long
 _FIRST_PAUSE: Final = 0.5  # after a fetch that failed; then twice as long each time
 _LONGEST_PAUSE: Final = 60.0
 _LONGEST_WITHOUT: Final = 2.0  # while nobody is let in for want of keys; as for the feed
+COOL_DOWN_OF_FEED: Final = 2.0  # whose answers count for nothing meanwhile
 _MOST_DOUBLINGS: Final = 7
 
 _log = logging.getLogger("counterfoil.verifier")
@@ -66,6 +67,7 @@ class IssuerKeys:
         self._held: _Held | None = None
         self._due = self._began = float("-inf")
         self._is_kid_unknown = False
+        self._cool_down = COOL_DOWN
         self._wanted = self._asked_for = ""
         self._tries = 0
         self._failures = 0
@@ -93,10 +95,16 @@ class IssuerKeys:
         return self._believed
 
     def miss(self) -> None:
-        """Says that a kid was not among the keys: they are fetched again, but not too often."""
+        """Says that a token's kid was not among the keys: they are fetched again, but not too
+        often, since anybody can write a token."""
         if not self._is_kid_unknown:
             self._is_kid_unknown = True
             self.wake()
+
+    def miss_of_feed(self) -> None:
+        """The same of what signed the issuer's own answer, which is waited for."""
+        self._cool_down = COOL_DOWN_OF_FEED
+        self.miss()
 
     def follow(self, terms: Terms, digest: str, *, known_at: float) -> None:
         """What the feed says of keys: one that it does not name is not trusted any more, and one
@@ -127,7 +135,7 @@ class IssuerKeys:
             return 0.0
         due = self._due
         if self._is_kid_unknown:
-            due = min(due, self._began + COOL_DOWN)
+            due = min(due, self._began + min(self._cool_down, COOL_DOWN))
         return due - self._clock.uptime()
 
     def begin(self) -> str:
@@ -140,7 +148,7 @@ class IssuerKeys:
             url = f"{url}?terms={self._wanted}"
         elif self._is_kid_unknown or self._failures:
             url = f"{url}?fresh={self._chance.getrandbits(64):x}"
-        self._is_kid_unknown = False
+        self._is_kid_unknown, self._cool_down = False, COOL_DOWN
         self._asked_for, self._wanted = self._wanted or self._asked_for, ""
         return url
 
