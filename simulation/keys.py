@@ -55,6 +55,9 @@ class KeyFolder:
     def handle_secrets(self) -> HandleSecrets:
         return SECRETS
 
+    def refresh(self) -> None:
+        """There is nothing to do: each call looks at what there is."""
+
     def reach(self, position: Position) -> Position:
         reached = self._reached.setdefault(position.store, position)
         if reached.is_behind(position):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LIST_SIZE: Final = 16  # so small that lists are filled up, and more than one is open at a time
 AT_ONCE: Final = (1, 2, 8)  # indices that a node is given, at most
 COPIED: Final = ("epoch", "_number", "_sessions", "_subjects", "_clients", "_changes", "_lists")
+
+
+T = TypeVar("T")
 
 
 class SmallLists(MemoryStore):
@@ -103,6 +106,7 @@ class NodeStore:
     """A `counterfoil.ports.Store` as one node reaches it. patience: seconds that it waits."""
 
     suspends = True
+    waits_aside = False
 
     def __init__(
         self,
@@ -122,6 +126,9 @@ class NodeStore:
 
     def blocking(self) -> Store:
         return cast("Store", self.face)
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return step()
 
     def default_keys(self) -> Keys:
         raise ConfigurationError("The nodes share a folder of keys.")

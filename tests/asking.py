@@ -158,6 +158,7 @@ class Failing:
     """A store that can be cut off, and counts how often sessions are looked up."""
 
     suspends = True
+    waits_aside = False
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -166,6 +167,9 @@ class Failing:
 
     def blocking(self) -> MemoryStore:
         return self._store
+
+    async def aside(self, step: Callable[[], Any]) -> Any:
+        return step()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)

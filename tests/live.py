@@ -25,9 +25,9 @@ from counterfoil.server.operations import logs
 from counterfoil.server.passwords.hashing import CHEAPEST, PasswordHasher
 from counterfoil.server.serving import demo_account, listen, web_server
 from counterfoil.server.settings import Settings
+from counterfoil.server.storing import opened
 from counterfoil.server.tables.clients import ClientRows
 from counterfoil.stores.migrations import migrate
-from counterfoil.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -243,7 +243,7 @@ async def made(
     settings: Settings, hasher: PasswordHasher | None = None
 ) -> tuple[Server, str | None]:
     """A server with more clients, registered as the command line would, and demo's password."""
-    store = SqliteStore(settings.database)
+    store, _ = opened(settings)
     await migrate(store.rows, component="server", package=TABLES)
     rows = ClientRows(store.rows, settings.lifetime)
     for client in MORE_CLIENTS:

@@ -14,7 +14,7 @@ from counterfoil.stores.memory import MemoryKeys
 from counterfoil.testing.clock import FrozenClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from counterfoil import Opened
     from counterfoil.credential import Verified
@@ -157,12 +157,16 @@ class Waiting:
     """A store whose every call waits before and after, so that other tasks really come between."""
 
     suspends = True
+    waits_aside = False
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
     def blocking(self) -> MemoryStore:
         return self._store
+
+    async def aside(self, step: Callable[[], Any]) -> Any:
+        return step()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from counterfoil.session import Session
     from counterfoil.stores.key_files import KeyFiles
     from counterfoil.stores.memory import MemoryStore
+    from counterfoil.stores.postgres import PostgresStore
     from counterfoil.stores.sqlite import SqliteStore
     from counterfoil.strategies.hybrid import HybridStrategy
     from counterfoil.strategies.jwt import JwtStrategy
@@ -40,6 +41,7 @@ _HOMES = {
     "Lifetime": "lifetime",
     "MemoryStore": "stores.memory",
     "Opened": "outcome",
+    "PostgresStore": "stores.postgres",
     "Presented": "credential",
     "Revoked": "outcome",
     "Session": "session",
@@ -65,6 +67,7 @@ __all__ = [
     "Lifetime",
     "MemoryStore",
     "Opened",
+    "PostgresStore",
     "Presented",
     "Revoked",
     "Session",

@@ -162,7 +162,7 @@ class BlockingCounterfoil:
         return drive(self._engine.claims_changed(subject))
 
     def require_current(self) -> None:
-        self._engine.require_current()
+        drive(self._engine.require_current())
 
     def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
         return drive(self._engine.declare_restore(progress=progress))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil import handle as handles
 from counterfoil import refresh as rules
@@ -26,16 +27,20 @@ from counterfoil.status_mirror import ListUnknown
 from counterfoil.strategies import session as plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from counterfoil.client import Client
     from counterfoil.credential import Facts
     from counterfoil.ending import Ending
     from counterfoil.events import Event
+    from counterfoil.feeds.local import LocalFeed
     from counterfoil.handle import Handle
     from counterfoil.parts import Parts
     from counterfoil.ports import Found
     from counterfoil.session import Session
+
+_SOON: Final = timedelta(seconds=1)
 
 
 class Stand(NamedTuple):
@@ -57,7 +62,17 @@ class Checking:
     async def check(self, presented: Presented, *, audience: str | None) -> Verified:
         if handles.looks_like(presented.text):
             return await self._check_handle(presented, audience)
-        return self.check_token(presented, audience=audience)
+        feed = self.parts.feed
+        if feed is None or not feed.is_aside:
+            return self.check_token(presented, audience=audience)
+        try:
+            return self.check_token(presented, audience=audience)
+        except StatusStale as why:
+            step = _reading_that_helps(why, feed)
+            if step is None:
+                raise
+            await self.parts.aside(lambda: unless_undeclared(step))
+        return self._check_token(presented, audience)
 
     def check_token(self, presented: Presented, *, audience: str | None) -> Verified:
         feed = self.parts.feed
@@ -70,10 +85,14 @@ class Checking:
             unless_undeclared(feed.catch_up)
         try:
             return self._check_token(presented, audience)
-        except ListUnknown:
+        except ListUnknown as why:
+            if feed.is_aside:
+                raise StatusStale(retry_after=_SOON) from why
             # After a pause a list is announced as it opens, by this process or by another one.
             feed.catch_up()
         except StatusStale:
+            if feed.is_aside:
+                raise
             unless_undeclared(feed.make_up)
         return self._check_token(presented, audience)
 
@@ -188,6 +207,13 @@ class Checking:
         """Whether a step-up came since: requests that were under way with the handle from before
         it pass, but nobody knows that it was they who stepped up."""
         return rules.current_of(handle, session, secrets=self.parts.secrets()) is None
+
+
+def _reading_that_helps(why: StatusStale, feed: LocalFeed) -> Callable[[], None] | None:
+    """What of the store to read for a token whose status is not known here."""
+    if isinstance(why.__cause__, ListUnknown):
+        return feed.catch_up
+    return feed.make_up if feed.is_late else None
 
 
 def _from_before(facts: Facts, found: Found) -> Facts:

@@ -8,6 +8,7 @@ somebody else was first, and the decision is made again on what they left.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -25,6 +26,7 @@ from counterfoil.errors import (
     NotFound,
     NotRevocable,
     SessionUnknown,
+    Unavailable,
 )
 from counterfoil.holding import IssuerHolding
 from counterfoil.opening import Opening
@@ -157,7 +159,8 @@ class Counterfoil:
         return await self._checking.check(_presented(presented), audience=audience)
 
     def check_token(self, presented: str | Presented, *, audience: str | None = None) -> Verified:
-        """`check` for signed tokens (`jwt`, `hybrid`) as a plain call: no look-up, no waiting."""
+        """`check` for signed tokens (`jwt`, `hybrid`) as a plain call: no look-up, no waiting. With
+        a store across a network, what this process has not heard of yet is `StatusStale` here."""
         return self._checking.check_token(_presented(presented), audience=audience)
 
     async def confirm(self, presented: str | Presented) -> Verified:
@@ -264,11 +267,11 @@ class Counterfoil:
         )
         return await self._told(done)
 
-    def require_current(self) -> None:
+    async def require_current(self) -> None:
         """Raises `RestoreUndeclared` where the store was put back from a copy, `StoreUnavailable`
-        where it cannot be read. A plain call, for your readiness check and before you write to
-        tables of your own beside it."""
-        self._parts.require_current()
+        where it cannot be read. For your readiness check, and before you write to tables of your
+        own beside it."""
+        await self._parts.require_current()
 
     async def declare_restore(self, *, progress: Callable[[int], None] | None = None) -> int:
         """Say this once you have put the database back from a copy; until then everything that asks
@@ -301,6 +304,9 @@ class Counterfoil:
         """Answers verifiers that wait, stops the feed and closes the store."""
         if self._published is not None:
             self._published.release()
+            if self._published.pump.waiting:
+                with suppress(Unavailable):
+                    await self._parts.read_on()
         await self._parts.close()
 
     async def _told(self, done: Done) -> Done:

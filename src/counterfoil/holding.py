@@ -242,7 +242,8 @@ class IssuerHolding:
         if feed is not None and mirror.age(uptime=uptime) > _READ_LATELY:
             with suppress(Unavailable):
                 feed.ensure()
-                feed.make_up()
+                if not feed.is_aside:
+                    feed.make_up()
         # Before the position: the mirror may move on in between.
         known_at = uptime - mirror.age(uptime=uptime)
         keys = None

@@ -72,8 +72,8 @@ class Parts:
     def store(self) -> Store:
         """The store, to rely on. Raises `RestoreUndeclared` where it was put back from a copy,
         `StoreUnavailable` where that cannot be known, and `ConfigurationError` without one."""
-        if self.feed is not None and self.feed.is_unproven:
-            self.feed.catch_up()
+        if self.feed is not None:
+            self.feed.prove()
         return self.kept if self.kept is not None else self.any_store
 
     def secrets(self) -> HandleSecrets:
@@ -123,10 +123,20 @@ class Parts:
             mirror=mirror,
         )
 
-    def require_current(self) -> None:
+    async def require_current(self) -> None:
         """Raises what `store` does, by a read that begins now."""
         if self.feed is not None:
-            self.feed.catch_up()
+            await self.aside(self.feed.catch_up)
+
+    async def aside(self, step: Callable[[], None]) -> None:
+        """Takes a step that may read the store, without stopping an event loop meanwhile."""
+        await self.any_store.aside(step)
+
+    async def read_on(self) -> None:
+        """Brings the mirror up to what this process has committed, if the store can be read."""
+        feed = self.feed
+        if feed is not None:
+            await self.aside(lambda: unless_undeclared(feed.catch_up))
 
     def keep_up(self) -> None:
         """Looks whether the store is still what it was, where no thread does. Raises
@@ -147,7 +157,7 @@ class Parts:
         done = await self.store.commit(replace(commit, epoch=before.epoch))
         # Whoever was first may have begun an epoch, and who tries again has to know.
         if not done or commit.changes or commit.moves_feed:
-            unless_undeclared(feed.catch_up)
+            await self.read_on()
         return done
 
     async def declare_restore(self, *, progress: Callable[[int], None] | None) -> int:
@@ -155,8 +165,7 @@ class Parts:
         if self.kept is None:
             raise ConfigurationError("Declare a restore where there is a store: here is none.")
         live = await declare(self.kept, self.keys, now=self.clock.now(), progress=progress)
-        if self.feed is not None:
-            unless_undeclared(self.feed.catch_up)
+        await self.read_on()
         return live
 
     async def close(self) -> None:

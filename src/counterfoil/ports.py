@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from counterfoil.status_list import Block, Issuing
     from counterfoil.subject import ClientState, SubjectState
 
+T = TypeVar("T")
 Claims = Mapping[str, Any]
 ClaimsSource = Callable[[str], "Claims | Sequence[str] | Awaitable[Claims | Sequence[str]]"]
 Entropy = Callable[[int], bytes]
@@ -86,7 +87,16 @@ class Store(Protocol):
         no such face."""
 
     def default_keys(self) -> Keys:
-        """The keys kept beside this store."""
+        """The keys kept beside this store. Raises `ConfigurationError` if it keeps none."""
+
+    @property
+    def waits_aside(self) -> bool:
+        """Whether to read the blocking face may take long, so that whoever is called by an event
+        loop does that by `aside` or not at all. False for the blocking face itself."""
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        """What a step answers that reads the blocking face, without stopping an event loop
+        meanwhile. It may run in another thread."""
 
     def hint(self) -> object:
         """Another value whenever something may have been committed since, by whatever process: then
@@ -167,7 +177,7 @@ class Store(Protocol):
 
 class Keys(Protocol):
     """Where signing keys and K are kept, and how far stores are known to have come. All calls but
-    `update` are cheap enough to make for each issue."""
+    `update` and `refresh` are cheap enough to make for each issue."""
 
     def signing_keys(self) -> SigningKeySet:
         """The set as it stands now, changed by whatever process."""
@@ -180,6 +190,10 @@ class Keys(Protocol):
 
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the set by what `change` makes of it, one at a time, durably."""
+
+    def refresh(self) -> None:
+        """Reads what other processes have changed, where the calls above would not. It may wait;
+        the local feed calls it with each of its reads. Raises `StoreUnavailable`."""
 
     def reach(self, position: Position) -> Position:
         """Notes that a store has come to this position. Answers the furthest that any process has

@@ -6,6 +6,8 @@
   what it prints. `make run` stands for that server's greeting. A page that runs `uvicorn` has the
   application of its own, on a free port, in that server's place.
 - `toml`, `json`: must parse.
+
+A page that names DATABASE_URL has an empty PostgreSQL, and a SECRET_FILE.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import pytest
 
 from counterfoil import BlockingCounterfoil, Counterfoil
 from docs.transcript import Transcript
+from postgresql import new_schema
 from serving import until
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DATABASE: Final = "DATABASE_URL"  # in the environment of a page that names it
 FILE: Final = re.compile(r"# ((?:\w+/)?[\w-]+\.(?:py|toml))\n")
 COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
@@ -219,13 +223,26 @@ def test_a_program_of_the_examples_is_shown_as_it_is(page: Path) -> None:
             assert block.text == (ROOT / name[1]).read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def schema() -> Iterator[str]:
+    with new_schema() as url:
+        yield url
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_a_page_shows_what_happens(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Every example of a page runs, and prints what the page says it prints."""
     monkeypatch.chdir(tmp_path)
     blocks = blocks_of(page)
+    if any(DATABASE in block.text for block in blocks):
+        monkeypatch.setenv(DATABASE, request.getfixturevalue("schema"))
+        (tmp_path / "secret").write_text("the secret that each node is given", encoding="utf-8")
+        monkeypatch.setenv("SECRET_FILE", "secret")
     reader = Reader(tmp_path)
     if f"$ {APPLICATION}" in commands_of(blocks):
         reader.transcript.known["localhost:8000"] = f"localhost:{free_port()}"

@@ -28,12 +28,14 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An importable folder for another component's migrations, named x_migrations."""
-    folder = tmp_path / "x_migrations"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
+    """An importable folder for another component's migrations, x_migrations.sqlite."""
+    folder = tmp_path / "x_migrations" / "sqlite"
+    folder.mkdir(parents=True)
+    for each in (folder, folder.parent):
+        (each / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, folder.name, raising=False)  # of the test before
+    for name in ("x_migrations", "x_migrations.sqlite"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # of the test before
     importlib.invalidate_caches()
     (folder / "0001_first.sql").write_text("-- Made first.\nCREATE TABLE x_one (id);\n")
     return folder
@@ -54,7 +56,7 @@ def test_another_component_keeps_its_own_tables(store: SqliteStore, package: Pat
     assert migrate_x(store) == ["x_one", "x_two"]
     assert drive(store.rows.all("SELECT id FROM x_two")) == [(1,)]
     recorded = drive(store.rows.all("SELECT component, number FROM cf_migrations ORDER BY 1, 2"))
-    own = [("store", migration.number) for migration in migrations_in(STORE)]
+    own = [("store", migration.number) for migration in migrations_in(f"{STORE}.sqlite")]
     assert recorded == [*own, ("x", 1), ("x", 2)]
 
 

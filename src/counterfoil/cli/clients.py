@@ -170,7 +170,7 @@ def secret(
         if revoked:
             # In a copy from before they would be good again, so this has to be missed there.
             await folder.auth.store.commit(Commit(moves_feed=True))
-            folder.auth.require_current()
+            await folder.auth.require_current()
         return revoked
 
     done = at(data, work)

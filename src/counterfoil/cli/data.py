@@ -77,6 +77,8 @@ def existing(place: Path | None) -> Settings:
     """The settings for a data folder that is there, as it was last served. Raises
     `ConfigurationError`."""
     settings = load({"data": place})
+    if settings.store_address:
+        return _as_served(settings)
     try:
         if settings.database.is_file():
             return _as_served(settings)

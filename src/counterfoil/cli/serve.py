@@ -30,6 +30,10 @@ def serve(
     host: Annotated[Text, _option("--host", "Where to listen; by default localhost.")] = None,
     port: Annotated[int | None, _option("--port", "By default 8000; 0 takes a free one.")] = None,
     data: Data = None,
+    store: Annotated[
+        Text,
+        _option("--store", "Where sessions are kept, if not in SQLite: postgresql://…", "URL"),
+    ] = None,
     workers: Annotated[
         int | None, _option("--workers", "How many processes answer; by default one.")
     ] = None,
@@ -91,6 +95,7 @@ def serve(
             "port": port,
             "workers": workers,
             "data": data,
+            "store": store,
             "issuer": issuer,
             "registration": registration,
             "pages_client": pages_client,

@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.errors import RestoreUndeclared, Unavailable
+from counterfoil.errors import RestoreUndeclared, StoreUnavailable, Unavailable
 from counterfoil.feeds.witness import Witness
 from counterfoil.status_mirror import FeedGap
 
@@ -38,6 +38,9 @@ REST: Final = 0.2
 LIVELY: Final = 1.0  # seconds after a commit in which another one is likely
 PAUSE: Final = 0.05  # between two tries while the store is away
 LATE: Final = 0.5  # less than any max_staleness
+FIRST: Final = 2.0  # seconds that a process may wait for its first read
+WITHIN: Final = 2.0  # seconds in which others may read first
+_SOON: Final = timedelta(seconds=1)
 _log = logging.getLogger("counterfoil.feed")
 
 
@@ -46,13 +49,15 @@ class LocalFeed:
 
     Each read is compared with how far the store is known to have come. is_unproven: whether nothing
     may be taken from the store before it was read here, because it never was, or because it was put
-    back from a copy and that is not declared. fresh_until: wall time until which a read need not be
-    repeated to see that; where the thread runs it sees to that.
+    back from a copy and that is not declared. is_aside: whether to read may take long; then an
+    event loop calls nothing here that reads, which is `catch_up` and `make_up`. fresh_until: wall
+    time until which a read need not be repeated to see that; where the thread runs it sees to that.
     """
 
     def __init__(self, store: Store, mirror: StatusMirror, clock: Clock, keys: Keys) -> None:
         self.is_unproven = True
         self.fresh_until = datetime.min.replace(tzinfo=UTC)
+        self.is_aside = store.waits_aside
         self._store = store.blocking()
         self._keys = keys
         self._witness = Witness(self._store, keys)
@@ -63,7 +68,11 @@ class LocalFeed:
         self._tried_at = float("-inf")
         self._read_at = float("-inf")  # the thread's own time, which passes whatever the clock says
         self._stop = threading.Event()
+        self._tried = threading.Event()
+        self._trouble: Unavailable | None = None
         self._reading = threading.Lock()
+        self._starting = threading.Lock()
+        self._read_from = float("-inf")
         self._listeners: list[Listener] = []
         # Seconds between two reads when nothing happens; who lets verifiers wait may want fewer.
         self.rest = REST
@@ -74,7 +83,12 @@ class LocalFeed:
     def ensure(self) -> None:
         """Starts the thread in this process, and does not return before the first read is in.
 
-        Raises `StoreUnavailable` when that read fails, and `RestoreUndeclared`."""
+        Raises `StoreUnavailable` when that read fails, and `RestoreUndeclared`. Where the store is
+        read aside nothing is read here: it waits, once in a process and not for long, for the
+        thread to have read, and raises what kept it from that."""
+        if self.is_aside:
+            self._ensure_aside()
+            return
         if self._pid == os.getpid():
             if self.is_unproven:
                 self.catch_up()
@@ -84,12 +98,7 @@ class LocalFeed:
                 return
             hint = self._hint()
             self._read_on()
-            self._stop = threading.Event()
-            thread = threading.Thread(
-                target=self._follow, args=(self._stop, hint), name="counterfoil-feed", daemon=True
-            )
-            thread.start()
-            self._pid = os.getpid()
+            self._start(hint)
 
     @property
     def position(self) -> Position | None:
@@ -101,14 +110,37 @@ class LocalFeed:
         """Whether a thread of this process reads on."""
         return self._pid == os.getpid()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether nobody has tried to read for a while."""
+        return self._clock.uptime() - self._tried_at > LATE
+
     def catch_up(self) -> None:
-        """Reads on now. Raises `StoreUnavailable` and `RestoreUndeclared`."""
-        with self._reading:
-            self._read_on()
+        """Reads on now, unless a read that has begun by now brings it. Raises `StoreUnavailable`
+        and `RestoreUndeclared`."""
+        asked = self._clock.uptime()
+        if not self._reading.acquire(timeout=WITHIN):
+            raise StoreUnavailable("The store was not read in time.", retry_after=_SOON)
+        try:
+            if self._read_from <= asked:
+                self._read_on()
+        finally:
+            self._reading.release()
+
+    def prove(self) -> None:
+        """Reads, if nothing was read yet that can be relied on. Raises as `ensure` does."""
+        if not self.is_unproven:
+            return
+        if self.is_aside:
+            self.ensure()
+        else:
+            self.catch_up()
 
     def keep_up(self) -> None:
-        """Reads on, where no thread of this process does. Raises as `catch_up` does."""
-        if self.is_unproven or not self.is_running:
+        """Reads on, where no thread of this process does. Raises as `ensure` does."""
+        if self.is_aside:
+            self.ensure()
+        elif self.is_unproven or not self.is_running:
             self.catch_up()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -142,13 +174,13 @@ class LocalFeed:
         refuses at once. A read that hangs is waited for by one check, for as long as the thread
         pauses. Raises `StoreUnavailable`.
         """
-        if not self._is_late():
+        if not self.is_late:
             return
         if not self._reading.acquire(timeout=EVERY):
             self._tried_at = self._clock.uptime()
             return
         try:
-            if self._is_late():
+            if self.is_late:
                 self._read_on()
         finally:
             self._reading.release()
@@ -158,9 +190,27 @@ class LocalFeed:
         self._stop.set()
         self._pid = 0
 
+    def _ensure_aside(self) -> None:
+        if not self.is_running:
+            with self._starting:
+                if not self.is_running:
+                    self._tried.clear()
+                    self._start(None)
+            self._tried.wait(FIRST)
+        if self.is_unproven:
+            raise self._trouble or StoreUnavailable("Not read yet.", retry_after=_SOON)
+
+    def _start(self, hint: object) -> None:
+        self._stop = threading.Event()
+        thread = threading.Thread(
+            target=self._follow, args=(self._stop, hint), name="counterfoil-feed", daemon=True
+        )
+        thread.start()
+        self._pid = os.getpid()
+
     def _forked(self) -> None:
         """The thread did not come along, and may have held the lock when the process forked."""
-        self._reading = threading.Lock()
+        self._reading, self._starting = threading.Lock(), threading.Lock()
         self._mirror.forked()
 
     def _follow(self, stop: threading.Event, seen: object) -> None:
@@ -205,14 +255,12 @@ class LocalFeed:
         rest = self._read_at + self.rest - time.monotonic()
         return min(rest, self._read_by - self._clock.uptime())
 
-    def _is_late(self) -> bool:
-        return self._clock.uptime() - self._tried_at > LATE
-
     def _read_on(self) -> None:
         began, at = self._clock.uptime(), self._clock.now()
         self._read_at, self._read_by = time.monotonic(), float("inf")
         try:
             read = self._witnessed(self._mirror.position, at)
+            self._keys.refresh()
             try:
                 self._mirror.apply(read, began=began, at=at)
             except FeedGap:
@@ -221,8 +269,13 @@ class LocalFeed:
             for listener in tuple(self._listeners):
                 listener(read, began)
             self._proved(at)
+            self._read_from, self._trouble = began, None
+        except Unavailable as why:
+            self._trouble = type(why)(why.detail, retry_after=why.retry_after)
+            raise
         finally:
             self._tried_at = self._clock.uptime()
+            self._tried.set()
 
     def _witnessed(self, after: Position | None, at: datetime) -> FeedRead:
         try:

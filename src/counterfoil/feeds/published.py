@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil import status_feed
@@ -97,10 +98,15 @@ class Published:
             raise
         return waiting
 
+    async def entered(self, question: Question, deliver: Callable[[Ready], None]) -> Waiting:
+        """`enter`, where an event loop may not wait for the store."""
+        return await self.store.aside(lambda: self.enter(question, deliver))
+
     def release(self) -> None:
-        """Answers everybody who waits, and lets nobody wait any more: the node is to stop."""
+        """Answers everybody who waits, with the next read at the latest, and lets nobody wait any
+        more: the node is to stop."""
         self.pump.release()
-        if self.pump.waiting:
+        if self.pump.waiting and not self.feed.is_aside:
             with suppress(Unavailable):
                 self.feed.catch_up()
 
@@ -130,7 +136,7 @@ class Published:
         if kept is None or kept.began < arrived:
             began = self.clock.uptime()
             read = await self.store.feed(position, now=self.clock.now())
-            self.feed.require_current(read.position)
+            await self.store.aside(partial(self.feed.require_current, read.position))
             kept = _OwnRead(read, began)
             if len(self._reads) >= KEPT:
                 self._reads.clear()
@@ -138,7 +144,7 @@ class Published:
         try:
             return continued(question, kept.read)
         except IssuerUnavailable:
-            self._is_ahead(question)
+            await self.store.aside(lambda: self._is_ahead(question))
             raise
 
     def _written(self, read: FeedRead) -> str:
@@ -166,7 +172,7 @@ class Published:
         verifiers ask, and so before they meet such a token: they ask all the time."""
         self._lacks_lists = False
         await self.store.reserve(self.issuing, count=0, now=self.clock.now())
-        self.feed.catch_up()
+        await self.store.aside(self.feed.catch_up)
 
     def _take(self, read: FeedRead, began: float) -> None:
         try:

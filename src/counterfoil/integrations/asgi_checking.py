@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from counterfoil import handle as handles
 from counterfoil.carriers import bearer
 from counterfoil.carriers.cookie import cookie_name, refresh_cookie_name
 from counterfoil.credential import Presented
@@ -94,9 +93,7 @@ class EngineCheck:
         return _cookie_of(renewed)
 
     async def _check(self, presented: Presented) -> Verified:
-        if handles.looks_like(presented.text):
-            return await self.auth.check(presented, audience=self.audience)
-        return self.auth.check_token(presented, audience=self.audience)
+        return await self.auth.check(presented, audience=self.audience)
 
     def _renewal(self, given: Presented) -> Renewal:
         client_id = given.client_id or ""

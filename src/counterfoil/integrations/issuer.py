@@ -58,7 +58,8 @@ class IssuerApp:
     more: members of the metadata for what else the issuer answers, such as its endpoints.
     register: keeps count of who polls the feed, and knows verifiers by name; without one nobody
     has a name, for an engine knows no secrets of clients. workers: how many processes serve this
-    issuer from one database; with several, an acknowledgement leaves the others a moment to hear.
+    issuer from one database; with several, and with a database across a network, an acknowledgement
+    leaves the others a moment to hear.
     """
 
     def __init__(
@@ -83,9 +84,8 @@ class IssuerApp:
         published = auth.published
         self._status: StatusPages | None = None
         if published is not None:
-            self._status = StatusPages(
-                published, path, register or Uncounted(), is_alone=workers == 1
-            )
+            is_alone = workers == 1 and not published.feed.is_aside
+            self._status = StatusPages(published, path, register or Uncounted(), is_alone=is_alone)
         if self._status is not None and isinstance(auth, Counterfoil):
             auth.acknowledge_after(self._status.told)
         elif self._status is not None and isinstance(auth, BlockingCounterfoil):

@@ -181,14 +181,16 @@ class StatusPages:
                 late = StoreUnavailable("The store was not read in time.", retry_after=_SOON)
                 answered.set_exception(late)
 
-        waiting = self._source.enter(question, deliver)
         # Half of what wait_for costs, for every poll.
         limit = loop.call_later(question.wait.total_seconds() + ANSWERED_WITHIN, give_up)
         try:
-            return await answered
+            waiting = await self._source.entered(question, deliver)
+            try:
+                return await answered
+            finally:
+                self._source.pump.leave(waiting)
         finally:
             limit.cancel()
-            self._source.pump.leave(waiting)
 
     async def _list(self, scope: Scope, list_id: str) -> Answer:
         query = dict(_query(scope))

@@ -72,7 +72,7 @@ class Accounts:
         """A new account. Raises `Malformed`, `PasswordRefused`, `IdentifierTaken`, `Overloaded`."""
         canonical = canonicalised(identifier)
         require_acceptable(password, identifier=canonical)
-        self.auth.require_current()
+        await self.auth.require_current()
         if self.hasher.waiting >= MOST_REGISTERING:
             raise Overloaded("Too many register at once.", retry_after=RETRY_AFTER)
         account = Account(
@@ -91,7 +91,7 @@ class Accounts:
         """Checks a password. Raises `SignInRefused` alike for a wrong one and an unknown account,
         `TooManyAttempts`, and `SubjectSuspended` only after the right one."""
         canonical = canonicalised(identifier)
-        self.auth.require_current()  # for known and unknown accounts alike
+        await self.auth.require_current()  # for known and unknown accounts alike
         async with self.turns.turn(canonical):
             return await self._sign_in(canonical, password, address)
 
@@ -158,7 +158,7 @@ class Accounts:
     ) -> Revoked:
         subject = account.subject
         require_acceptable(new, identifier=account.canonical)
-        self.auth.require_current()
+        await self.auth.require_current()
         encoded = await self.hasher.hash(new)
         now = self.clock.now()
         if not await self.rows.set_password(subject, encoded, at=now, former=former):
@@ -169,7 +169,7 @@ class Accounts:
 
     async def set_roles(self, subject: str, roles: Sequence[str]) -> Changed:
         """Gives these roles instead of the former; credentials with the former go stale."""
-        self.auth.require_current()
+        await self.auth.require_current()
         await self.account(subject)
         chosen = _roles(roles)
         now = self.clock.now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator, Mapping, ValuesView
 from contextlib import suppress
 from datetime import timedelta
@@ -38,19 +40,27 @@ def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[C
 
 class RegisteredClients(Mapping[str, Client]):
     """By client_id; follows the table every second, and at once when asked for one it does not
-    know. `rows` must never suspend."""
+    know. `rows` must never suspend. is_aside: whether to read them may take long, so that a thread
+    does it, whatever is asked for meanwhile."""
 
-    def __init__(self, rows: ClientRows, clock: Clock) -> None:
+    def __init__(self, rows: ClientRows, clock: Clock, *, is_aside: bool = False) -> None:
         self._rows = rows
         self._clock = clock
+        self._is_aside = is_aside
+        self._reading = threading.Lock()
         self._read_at = float("-inf")
         self._clients: dict[str, Client] = {}
         self.version = 0
-        self._current()
+        self._read()
+        os.register_at_fork(after_in_child=self._forked)
 
     def __getitem__(self, client_id: str) -> Client:
         found = self._current().get(client_id)
-        return found if found is not None else self._current(every=0.0)[client_id]
+        if found is None and not self._is_aside:
+            found = self._current(every=0.0).get(client_id)
+        if found is None:
+            raise KeyError(client_id)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._current())
@@ -63,13 +73,30 @@ class RegisteredClients(Mapping[str, Client]):
         return self._current().values()
 
     def _current(self, *, every: float = EVERY) -> dict[str, Client]:
-        uptime = self._clock.uptime()
-        if uptime - self._read_at >= every:
-            # Clients are configuration: those known go on being known while the store is away.
-            with suppress(Unavailable):
-                clients = drive(self._rows.clients())
-                if clients != self._clients:
-                    self._clients = clients
-                    self.version += 1
-            self._read_at = uptime
+        if self._clock.uptime() - self._read_at >= every:
+            if not self._is_aside:
+                self._read()
+            elif self._reading.acquire(blocking=False):
+                threading.Thread(
+                    target=self._read_aside, name="counterfoil-clients", daemon=True
+                ).start()
         return self._clients
+
+    def _read(self) -> None:
+        """Clients are configuration: those known go on being known while the store is away."""
+        uptime = self._clock.uptime()
+        with suppress(Unavailable):
+            clients = drive(self._rows.clients())
+            if clients != self._clients:
+                self._clients = clients
+                self.version += 1
+        self._read_at = uptime
+
+    def _read_aside(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._reading.release()
+
+    def _forked(self) -> None:
+        self._reading = threading.Lock()

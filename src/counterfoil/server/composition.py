@@ -15,13 +15,12 @@ from counterfoil.server.operations.observed import ObservedAccounts, ObservedCou
 from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.passwords.hashing import PasswordHasher
 from counterfoil.server.settings import Settings
+from counterfoil.server.storing import ServerKeys, ServerStore, opened
 from counterfoil.server.tables.accounts import AccountRows
 from counterfoil.server.tables.attempts import Attempts
 from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
-from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.migrations import migrate
-from counterfoil.stores.sqlite import SqliteStore
 
 TABLES: Final = "counterfoil.server.tables.migrations"
 
@@ -31,14 +30,14 @@ class Server:
     """A server's parts, for the ASGI application and for the command line alike."""
 
     settings: Settings
-    store: SqliteStore
+    store: ServerStore
     hasher: PasswordHasher
     clients: RegisteredClients
     client_rows: ClientRows
     client_secrets: ClientSecrets
     auth: ObservedCounterfoil
     accounts: ObservedAccounts
-    keys: KeyFiles
+    keys: ServerKeys
     metrics: Metrics
     readiness: Readiness
     sweeps: bool
@@ -60,15 +59,16 @@ async def compose(
     what nobody can ask for any more; of several workers, one does."""
     clock = SystemClock()
     metrics = metrics or Metrics()
-    store = SqliteStore(settings.database)
-    keys = store.default_keys()
+    store, keys = opened(settings)
     await migrate(store.rows, component="server", package=TABLES)
     client_rows = ClientRows(store.rows, settings.lifetime)
     if settings.dev:
         for client in development_clients(settings.lifetime, settings.max_staleness):
             if not await client_rows.add(client, at=clock.now(), own_lifetime=False):
                 await client_rows.set_max_staleness(client)
-    clients = RegisteredClients(ClientRows(store.blocking().rows, settings.lifetime), clock)
+    clients = RegisteredClients(
+        ClientRows(store.blocking().rows, settings.lifetime), clock, is_aside=store.waits_aside
+    )
     account_rows = AccountRows(store.rows)
     auth = ObservedCounterfoil(
         metrics,

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -57,6 +57,7 @@ def read_names(value: object) -> object:
 
 
 Span = Annotated[timedelta, BeforeValidator(read_span)]
+Durability = Literal["durable", "may-lose-on-failover"]
 MetricsFor = Literal["private", "open", "off"]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_names)]
 
@@ -73,6 +74,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
     data: Path = Path("counterfoil-data")
+    store: SecretStr = SecretStr("")  # SQLite in the data folder; or postgresql://…
+    store_file: Path | None = None  # a file that says it
+    secret_file: Path | None = None  # which every node has, where they share a store
+    durability: Durability = "durable"
     issuer: str = ""
     registration: Literal["open", "closed", ""] = ""
     pages_client: str = Field(default="web", pattern=r"^([a-z0-9][a-z0-9_-]{0,31})?$")
@@ -102,6 +107,21 @@ class Settings(BaseSettings):
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return trusted_networks(self.trusted_proxies)
+
+    @property
+    def store_address(self) -> str:
+        """The URL of a shared store; empty for SQLite in the data folder. Raises
+        `ConfigurationError`."""
+        if self.store_file is None:
+            return self.store.get_secret_value()
+        if self.store.get_secret_value():
+            raise ConfigurationError(f"Set {PREFIX}STORE or {PREFIX}STORE_FILE, not both.")
+        try:
+            return self.store_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigurationError(
+                f"Make {self.store_file} readable: it says where the store is."
+            ) from None
 
     @property
     def database(self) -> Path:

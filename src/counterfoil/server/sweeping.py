@@ -27,7 +27,7 @@ async def sweep(server: Server) -> None:
         try:
             await _sweep_store(auth)
             await server.accounts.attempts.sweep(now=auth.clock.now())
-            _sweep_keys(server)
+            await server.store.aside(lambda: _sweep_keys(server))
         except Unavailable as why:
             _log.warning("sweeping waits: %s", why.code)
         except CounterfoilError as why:

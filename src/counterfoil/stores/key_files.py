@@ -65,7 +65,7 @@ class KeyFiles:
             folder / "signing-keys.json", SigningKeySet.from_json, self._clock, keys_max_age
         )
         self._secrets = _Watched(
-            folder / "handle-secrets.json", _read_secrets, self._clock, keys_max_age
+            folder / "handle-secrets.json", read_secrets, self._clock, keys_max_age
         )
 
     def signing_keys(self) -> SigningKeySet:
@@ -78,7 +78,7 @@ class KeyFiles:
 
     def handle_secrets(self) -> HandleSecrets:
         """K, in all versions that are kept."""
-        return self._secrets.recent() or self._first(self._secrets, _new_secrets)
+        return self._secrets.recent() or self._first(self._secrets, new_secrets)
 
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the keys by what `change` makes of them, durably, one process at a time.
@@ -98,6 +98,9 @@ class KeyFiles:
     def reach(self, position: Position) -> Position:
         """Notes how far a store has come, and answers how far it is known to have come."""
         return self._witness.reach(position)
+
+    def refresh(self) -> None:
+        """There is nothing to do: each call looks at the files."""
 
     def reload(self) -> None:
         """Reads the files that there are now, changed or not. Raises `ConfigurationError` for one
@@ -254,12 +257,14 @@ def _mark(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode
 
 
-def _new_secrets() -> str:
+def new_secrets() -> str:
+    """A first K, as it is kept."""
     secret = urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
     return json.dumps({"current": 0, "versions": {"0": secret}}, indent=1)
 
 
-def _read_secrets(data: bytes) -> HandleSecrets:
+def read_secrets(data: bytes) -> HandleSecrets:
+    """K as it was kept. Raises `ConfigurationError`."""
     content = parse_object(data, error=ConfigurationError, limit=len(data))
     try:
         versions = {

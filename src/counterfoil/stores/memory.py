@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from counterfoil.events import Event
 from counterfoil.handle import HandleSecrets
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from counterfoil.session import Session
 
-
+T = TypeVar("T")
 _LEAP: Final = 2**32  # what was expected of a record before an epoch is nearer to it than that
 
 
@@ -41,6 +41,7 @@ class MemoryStore:
     """Keeps records in this process. Safe for several threads."""
 
     suspends: bool = False
+    waits_aside: bool = False
     epoch: str = field(default_factory=lambda: secrets.token_hex(12))
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     _subjects: dict[str, SubjectState] = field(default_factory=dict, repr=False)
@@ -59,6 +60,9 @@ class MemoryStore:
 
     def blocking(self) -> MemoryStore:
         return self
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return step()
 
     def default_keys(self) -> MemoryKeys:
         with self._lock:
@@ -277,6 +281,9 @@ class MemoryKeys:
         with self._lock:
             self._set = change(self._set)
             return self._set
+
+    def refresh(self) -> None:
+        """There is nobody else."""
 
     def reach(self, position: Position) -> Position:
         with self._lock:

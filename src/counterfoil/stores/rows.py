@@ -27,7 +27,15 @@ class Reading(Protocol):
 
 
 class Transaction(Reading, Protocol):
-    """Reads and writes that become durable together; reads see the writes before them."""
+    """Reads and writes that become durable together; reads see the writes before them, and what
+    others have committed before each of them: two reads may differ. A conditional write looks at
+    the row as it is. Who decides by anything else that others may change meanwhile takes a lock.
+    """
+
+    async def lock(self, *names: str, shared: bool = False) -> None:
+        """Waits until nobody else holds these names, and holds them to the end; `shared` lets
+        others hold them too who share. Always in the same order, so that nobody waits in a ring.
+        Where writers come one at a time anyway there is nothing to do."""
 
     async def run(self, sql: str, values: Values = ()) -> int:
         """How many rows it changed."""
@@ -44,8 +52,19 @@ class Rows(Reading, Protocol):
     """
 
     @property
+    def dialect(self) -> str:
+        """Which SQL it speaks, as migrations name it: `sqlite` or `postgres`."""
+
+    @property
     def suspends(self) -> bool:
         """Whether a call may really wait; one that never does can be driven without a loop."""
+
+    @property
+    def waits_aside(self) -> bool:
+        """As `Store.waits_aside`."""
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        """As `Store.aside`."""
 
     def hint(self) -> object:
         """Another value whenever something may have been committed since, as `Store.hint`."""
@@ -57,10 +76,16 @@ class Rows(Reading, Protocol):
         """What `body` makes of several reads that see one moment."""
 
     async def transaction(
-        self, body: Callable[[Transaction], Coroutine[Any, Any, T]], *, durable: bool = True
+        self,
+        body: Callable[[Transaction], Coroutine[Any, Any, T]],
+        *,
+        durable: bool = True,
+        patient: bool = False,
     ) -> T:
         """What `body` answers, once all it wrote is durable; not waiting for that if `durable` is
         False. An exception from `body` undoes its writes, and only its, and reaches the caller.
+        patient: it may take minutes, where others have to be over in seconds.
 
-        `body` awaits nothing but its transaction: it may run in another thread, without a loop.
+        `body` awaits nothing but its transaction: it may run in another thread, without a loop. It
+        may be begun again, when it was in the way of another one and was undone.
         """

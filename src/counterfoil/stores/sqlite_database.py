@@ -75,6 +75,11 @@ class Database:
         with _forking:
             _open_databases.add(self)
 
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait for the writer."""
+        return self.writer.waiting
+
     def one(self, sql: str, values: Values = ()) -> Row | None:
         self.file.require_same_lately()
         reader = self._reader()

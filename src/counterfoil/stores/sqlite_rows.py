@@ -20,10 +20,15 @@ T = TypeVar("T")
 class BlockingSqliteRows:
     """Waits in the calling thread; never suspends."""
 
+    dialect = "sqlite"
     suspends = False
+    waits_aside = False  # a read costs less than handing it to a thread
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return step()
 
     def hint(self) -> object:
         return self.database.hint()
@@ -42,10 +47,15 @@ class BlockingSqliteRows:
         return self.database.snapshot(body)
 
     async def transaction(
-        self, body: Callable[[Transaction], Coroutine[Any, Any, T]], *, durable: bool = True
+        self,
+        body: Callable[[Transaction], Coroutine[Any, Any, T]],
+        *,
+        durable: bool = True,
+        patient: bool = False,
     ) -> T:
+        del patient  # nothing here ends one that takes long
         future: Future[T] = Future()
-        self.database.writer.submit(Job(body, durable, future))
+        self.database.writer.submit(Job(body=body, durable=durable, future=future))
         return future.result()
 
 
@@ -55,9 +65,14 @@ class SqliteRows(BlockingSqliteRows):
     suspends = True
 
     async def transaction(
-        self, body: Callable[[Transaction], Coroutine[Any, Any, T]], *, durable: bool = True
+        self,
+        body: Callable[[Transaction], Coroutine[Any, Any, T]],
+        *,
+        durable: bool = True,
+        patient: bool = False,
     ) -> T:
+        del patient  # nothing here ends one that takes long
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self.database.writer.submit(Job(body, durable, future, loop))
+        self.database.writer.submit(Job(body=body, durable=durable, future=future, loop=loop))
         return await future

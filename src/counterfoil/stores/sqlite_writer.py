@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
+from counterfoil.stores.waiting import Waiter, settle
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine, Iterable
-    from concurrent.futures import Future
 
     from counterfoil.stores.rows import Row, Transaction, Values
     from counterfoil.stores.sqlite_file import OpenedFile
@@ -50,9 +49,12 @@ class SqliteReading:
 
 
 class SqliteTransaction(SqliteReading):
-    """A transaction on one connection."""
+    """A transaction on one connection. SQLite lets one of them write at a time."""
 
     __slots__ = ()
+
+    async def lock(self, *names: str, shared: bool = False) -> None:
+        del names, shared
 
     async def run(self, sql: str, values: Values = ()) -> int:
         return self._connection.execute(sql, values).rowcount
@@ -61,26 +63,12 @@ class SqliteTransaction(SqliteReading):
         self._connection.executemany(sql, rows)
 
 
-@dataclass(slots=True)
-class Job:
-    """A transaction to be, and who waits for it: a loop's future, or a thread's if loop is None."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job(Waiter):
+    """A transaction to be."""
 
     body: Callable[[Transaction], Coroutine[Any, Any, Any]]
     durable: bool
-    future: asyncio.Future[Any] | Future[Any]
-    loop: asyncio.AbstractEventLoop | None = None
-    value: Any = None
-    error: BaseException | None = None
-
-    def settle(self) -> None:
-        """Tells who waits, unless they have gone."""
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.value)
-        else:
-            self.future.set_exception(self.error)
-            self.error = None  # its traceback leads back here
 
 
 class Place(Protocol):
@@ -151,7 +139,7 @@ class Writer:
             if jobs:
                 with self.gate:
                     self._commit(jobs)
-                _settle(jobs)
+                settle(jobs)
 
     def _commit(self, jobs: list[Job]) -> None:
         try:
@@ -203,20 +191,3 @@ def is_busy(why: sqlite3.Error) -> bool:
 def is_unavailable(why: BaseException) -> bool:
     """Whether the database could not answer, rather than was asked nonsense."""
     return isinstance(why, sqlite3.DatabaseError) and not isinstance(why, MISTAKES)
-
-
-def _settle(jobs: list[Job]) -> None:
-    waiting: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-    for job in jobs:
-        if job.loop is None:
-            job.settle()
-        else:
-            waiting.setdefault(job.loop, []).append(job)
-    for loop, settled in waiting.items():
-        with contextlib.suppress(RuntimeError):  # a loop that was closed waits for nothing
-            loop.call_soon_threadsafe(_settle_in_loop, settled)
-
-
-def _settle_in_loop(jobs: list[Job]) -> None:
-    for job in jobs:
-        job.settle()

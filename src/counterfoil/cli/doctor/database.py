@@ -31,7 +31,12 @@ _RESTORE: Final = "Restore the data folder from a backup, and revoke all session
 class ReadOnlyRows(SqliteReading):
     """`Rows` over a connection that can only read."""
 
+    dialect = "sqlite"
     suspends = False
+    waits_aside = False
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return step()
 
     def hint(self) -> object:
         return None
@@ -44,9 +49,13 @@ class ReadOnlyRows(SqliteReading):
         return await body(self)
 
     async def transaction(
-        self, body: Callable[[Transaction], Coroutine[Any, Any, T]], *, durable: bool = True
+        self,
+        body: Callable[[Transaction], Coroutine[Any, Any, T]],
+        *,
+        durable: bool = True,
+        patient: bool = False,
     ) -> T:
-        del body, durable
+        del body, durable, patient
         raise StoreUnavailable("The doctor changes nothing.")
 
 
@@ -131,7 +140,7 @@ def _current(connection: sqlite3.Connection) -> Iterator[Finding]:
     known = {
         (component, migration.number): migration.checksum
         for component, package in (("store", STORE), ("server", TABLES))
-        for migration in migrations_in(package)
+        for migration in migrations_in(f"{package}.sqlite")
     }
     newer = sorted(recorded.keys() - known.keys())
     other = sorted(key for key in recorded.keys() & known.keys() if recorded[key] != known[key])

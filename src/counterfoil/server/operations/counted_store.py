@@ -37,6 +37,13 @@ class CountedStore:
     def blocking(self) -> Store:
         return CountedStore(self._store.blocking(), self._metrics)
 
+    @property
+    def waits_aside(self) -> bool:
+        return self._store.waits_aside
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return await self._store.aside(step)
+
     def default_keys(self) -> Keys:
         return self._store.default_keys()
 

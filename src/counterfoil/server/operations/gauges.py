@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from counterfoil.server.operations.metrics import Metrics
     from counterfoil.server.operations.observed import ObservedCounterfoil
     from counterfoil.server.passwords.hashing import PasswordHasher
+    from counterfoil.server.storing import ServerKeys, ServerStore
     from counterfoil.server.verifiers.register import VerifierRegister
-    from counterfoil.stores.key_files import KeyFiles
-    from counterfoil.stores.sqlite import SqliteStore
 
 LOOK_EVERY: Final = 0.25
 LOOKS: Final = 4
@@ -41,9 +40,9 @@ _OF_ALL: Final[dict[str, Literal["livesum", "livemin"]]] = {
 def register(
     metrics: Metrics,
     *,
-    store: SqliteStore,
+    store: ServerStore,
     hasher: PasswordHasher,
-    keys: KeyFiles,
+    keys: ServerKeys,
     auth: ObservedCounterfoil,
 ) -> None:
     """Has the metrics show these parts."""
@@ -52,8 +51,8 @@ def register(
     )
     metrics.gauge(
         "counterfoil_store_queue",
-        "Writes that wait for the writer of the database.",
-        lambda: store.rows.database.writer.waiting,
+        "What waits for the writer, or a connection, of the database.",
+        lambda: store.rows.database.waiting,
     )
     metrics.age(
         "counterfoil_status_age_seconds",
@@ -94,7 +93,7 @@ async def watch_lag(metrics: Metrics) -> None:
 class _Keys(Collector):
     """How old the keys are that sign."""
 
-    def __init__(self, keys: KeyFiles) -> None:
+    def __init__(self, keys: ServerKeys) -> None:
         self._keys = keys
 
     def describe(self) -> Iterable[Metric]:

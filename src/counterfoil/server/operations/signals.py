@@ -27,7 +27,7 @@ from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from counterfoil.server.operations.readiness import Readiness
-    from counterfoil.stores.key_files import KeyFiles
+    from counterfoil.server.storing import ServerKeys
 
 _log = logging.getLogger("counterfoil.server")
 
@@ -41,7 +41,7 @@ class SignalledServer(uvicorn.Server):
         *,
         ready: Callable[[], None],
         readiness: Readiness,
-        keys: KeyFiles,
+        keys: ServerKeys,
         drain: timedelta,
     ) -> None:
         super().__init__(config)

@@ -59,15 +59,11 @@ class AccountRows:
         """Raises `IdentifierTaken`; two at once cannot both have it."""
 
         async def add(transaction: Transaction) -> bool:
-            taken = await transaction.one(
-                "SELECT 1 FROM accounts WHERE canonical = ?", (account.canonical,)
-            )
-            if taken:
-                return False
             moment = stamp(account.created_at)
-            await transaction.run(
+            added = await transaction.run(
                 "INSERT INTO accounts (subject, identifier, canonical, password, roles,"
-                " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (canonical) DO NOTHING",
                 (
                     account.subject,
                     account.identifier,
@@ -78,7 +74,7 @@ class AccountRows:
                     moment,
                 ),
             )
-            return True
+            return added == 1
 
         if not await self.rows.transaction(add):
             raise IdentifierTaken

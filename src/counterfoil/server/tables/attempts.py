@@ -99,6 +99,7 @@ class Attempts:
         """Changes the count of a key and answers what it was before."""
 
         async def change_row(transaction: Transaction) -> FailureCount:
+            await transaction.lock(f"attempts {key}")
             sql = "SELECT failures, last_at FROM attempts WHERE key = ?"
             row = await transaction.one(sql, (key,))
             before = FailureCount(key, row[0], moment(row[1])) if row else FailureCount(key)

@@ -36,6 +36,7 @@ class ClientSecrets:
         secret = PREFIX + secrets.token_urlsafe(32)
 
         async def add(transaction: Transaction) -> None:
+            await transaction.lock(f"secrets {client_id}")
             sql = "SELECT count(*) FROM client_secrets WHERE client_id = ?"
             row = await transaction.one(sql, (client_id,))
             if row is not None and row[0] >= MOST:
@@ -68,6 +69,7 @@ class ClientSecrets:
         """Ends the client's secrets, the newest only if asked to; answers how many."""
 
         async def revoke(transaction: Transaction) -> int:
+            await transaction.lock(f"secrets {client_id}")
             sql = (
                 "SELECT digest FROM client_secrets WHERE client_id = ? ORDER BY created_at, digest"
             )

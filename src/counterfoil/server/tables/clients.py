@@ -42,6 +42,7 @@ class ClientRows:
         lifetimes = [span // MICROSECOND if own_lifetime else None for span in lives]
 
         async def add(transaction: Transaction) -> bool:
+            await transaction.lock("registered clients")
             sql = f"SELECT {_COLUMNS} FROM registered_clients"
             known = [self._client(row) for row in await transaction.all(sql, ())]
             if client.client_id in {each.client_id for each in known}:

@@ -30,8 +30,8 @@ _SAVE: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, process) DO UPDATE SET"
     " epoch = excluded.epoch, number = excluded.number, seen_at = excluded.seen_at,"
     " waits = excluded.waits, connected_since = CASE WHEN verifiers.seen_at BETWEEN"
-    " excluded.connected_since - ? AND ? THEN min(verifiers.connected_since,"
-    " excluded.connected_since) ELSE excluded.connected_since END"
+    " excluded.connected_since - ? AND ? AND verifiers.connected_since <"
+    " excluded.connected_since THEN verifiers.connected_since ELSE excluded.connected_since END"
     " WHERE verifiers.seen_at <= excluded.seen_at OR verifiers.seen_at > ?"
 )
 _DROP: Final = "DELETE FROM {} WHERE seen_at NOT BETWEEN ? AND ?"
@@ -115,7 +115,9 @@ class VerifierRows:
         """Writes what this process of the server has seen, and forgets who has vanished. Answers
         whether somebody watches."""
         since, ahead = _span(now, silence)
-        lines = [(*_line(each), silence // MICROSECOND, ahead, ahead) for each in seen]
+        lines = [
+            (*_line(each), silence // MICROSECOND, ahead, ahead) for each in sorted(seen, key=_of)
+        ]
 
         async def save(transaction: Transaction) -> bool:
             await transaction.run_many(_SAVE, lines)
@@ -149,6 +151,10 @@ class VerifierRows:
 
 def _span(now: datetime, silence: timedelta) -> tuple[int, int]:
     return stamp(now - silence), stamp(now + _AHEAD)
+
+
+def _of(seen: NamedVerifier) -> tuple[str, str]:
+    return seen.client_id, seen.process
 
 
 def _line(seen: NamedVerifier) -> tuple[str | int | None, ...]:

@@ -16,7 +16,8 @@ from counterfoil.errors import ConfigurationError
 if TYPE_CHECKING:
     from counterfoil.stores.rows import Reading, Rows, Transaction
 
-STORE: Final = "counterfoil.stores.migrations.sqlite"
+STORE: Final = "counterfoil.stores.migrations"
+_MIGRATING: Final = "migrations"  # the lock's name
 _END: Final = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(\d{4})_\w+\.sql")
 _RECORDED: Final = "SELECT number, checksum FROM cf_migrations WHERE component = ?"
@@ -40,16 +41,17 @@ class Migration(NamedTuple):
 
 async def migrate(rows: Rows, *, component: str = "store", package: str = STORE) -> None:
     """Brings a component's tables up to date; each migration is applied whole or not at all.
+    package: has a package of its own for each dialect.
 
     Safe when several processes start at once. Raises `ConfigurationError` for a database that a
     newer version has written, or that was made by other migrations of the same number.
     """
-    known = migrations_in(package)
+    known = migrations_in(f"{package}.{rows.dialect}")
     recorded = await _recorded(rows, component)
     _require_known(component, known, recorded)
     for migration in known:
         if migration.number not in recorded:
-            await rows.transaction(partial(_apply, component, migration))
+            await rows.transaction(partial(_apply, component, migration), patient=True)
 
 
 def migrations_in(package: str) -> list[Migration]:
@@ -81,6 +83,7 @@ async def _recorded(reading: Reading, component: str) -> dict[int, str]:
 
 
 async def _apply(component: str, migration: Migration, transaction: Transaction) -> None:
+    await transaction.lock(_MIGRATING)
     recorded = await _recorded(transaction, component)
     if migration.number in recorded:
         _require_known(component, [migration], {migration.number: recorded[migration.number]})

@@ -42,6 +42,9 @@ _NEXT_SUBJECT: Final = (
     "UPDATE cf_subjects SET version = ?, epoch = ?, claims_version = ?, suspended_at = ?"
     " WHERE subject = ? AND version = ?"
 )
+# Names of locks. Whoever opens or renews a session shares those of its epoch and its client; they
+# belong to whoever ends all of them alone: then nobody's commit is under way that nobody has seen.
+EPOCH: Final = "epoch"
 _FIRST_CLIENT: Final = (
     "INSERT INTO cf_clients (version, client_id) VALUES (?, ?) ON CONFLICT (client_id) DO NOTHING"
 )
@@ -73,12 +76,17 @@ async def touch(transaction: Transaction, session_id: str, at: datetime) -> None
 
 
 async def _write_records(transaction: Transaction, commit: Commit) -> bool:
+    """Always in the same order, so that no two commits wait for each other."""
+    shared = [] if commit.epoch is None else [EPOCH]
+    shared += [_lock_of(client) for client in commit.unchanged]
+    await transaction.lock(*shared, shared=True)
+    await transaction.lock(*map(_lock_of, commit.clients))
     if commit.epoch is not None and await transaction.one(_EPOCH) != (commit.epoch,):
         return False
-    for session in commit.sessions:
+    for session in sorted(commit.sessions, key=lambda session: session.id):
         if not await _write_session(transaction, session):
             return False
-    for subject in commit.subjects:
+    for subject in sorted(commit.subjects, key=lambda state: state.subject):
         if not await _write_subject(transaction, subject):
             return False
     for client in commit.clients:
@@ -89,6 +97,10 @@ async def _write_records(transaction: Transaction, commit: Commit) -> bool:
         if (row[0] if row else 0) != client.version:
             return False
     return True
+
+
+def _lock_of(client: ClientState) -> str:
+    return f"client {client.client_id}"
 
 
 async def _write_session(transaction: Transaction, session: Session) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from counterfoil.events import Event
 from counterfoil.status_change import Position, following_epoch
 from counterfoil.stores.statements import trail
+from counterfoil.stores.statements.commits import EPOCH
 from counterfoil.stores.statements.records import LARGEST, micros
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ async def begin(
     because: str,
     progress: Callable[[int], None] | None,
 ) -> int:
+    await transaction.lock(EPOCH)
     [(epoch, number)] = await transaction.all(_POSITION)
     position = Position(epoch, number)
     chance = secrets.token_hex(CHANCE_BYTES)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = f"s.{SESSION.replace(', ', ', s.')}, u.{SUBJECT.replace(', ', ', u.')}"
 
-LOOK_UP: Final = (
+_FOUND: Final = (
     f"SELECT {_COLUMNS} FROM cf_sessions s LEFT JOIN cf_subjects u ON u.subject = s.subject"
-    " WHERE s.id = ?"
 )
+LOOK_UP: Final = f"{_FOUND} WHERE s.id = ?"
+LOOK_UP_MANY: Final = f"{_FOUND} WHERE s.id = ANY(?)"  # which is no SQL for SQLite
 _SUBJECT: Final = f"SELECT {SUBJECT} FROM cf_subjects WHERE subject = ?"
 _CLIENT: Final = "SELECT version FROM cf_clients WHERE client_id = ?"
 _OF_SUBJECT: Final = f"SELECT {SESSION} FROM cf_sessions WHERE subject = ? ORDER BY created_at, id"
@@ -38,7 +39,8 @@ _OF_SUBJECT: Final = f"SELECT {SESSION} FROM cf_sessions WHERE subject = ? ORDER
 # To read a row is half the cost of a look-up, to make a record of it the other half; the same row
 # makes the same record.
 @lru_cache(maxsize=2048)
-def _found(row: Row) -> Found:
+def found_of(row: Row) -> Found:
+    """What a look-up's row says."""
     return Found(session_of(row), subject_of(row[1], row[SESSION_WIDTH:]))
 
 
@@ -46,7 +48,7 @@ async def look_up(rows: Reading, session_id: str) -> Found | None:
     if not is_storable(session_id):
         return None
     row = await rows.one(LOOK_UP, (session_id,))
-    return None if row is None else _found(row)
+    return None if row is None else found_of(row)
 
 
 async def subject(rows: Reading, subject: str) -> SubjectState:

@@ -41,6 +41,7 @@ _PRUNE: Final = (
     " ORDER BY c.number LIMIT ?)"
 )
 _DROP: Final = "DELETE FROM cf_lists WHERE dropped_at <= ?"
+_SWEEPING: Final = "sweep"  # the lock's name: two at once would each think that little is left
 _SWEEP: Final = (
     "DELETE FROM cf_sessions WHERE id IN (SELECT id FROM cf_sessions WHERE absolute_end <= ?"
     " ORDER BY absolute_end LIMIT ?)"
@@ -105,14 +106,16 @@ async def sweep(rows: Rows, *, now: datetime, limit: int) -> int:
     moment = micros(now)
 
     async def sweep_sessions(transaction: Transaction) -> int:
+        await transaction.lock(_SWEEPING)
         return await transaction.run(_SWEEP, (moment, limit))
 
     async def prune(transaction: Transaction) -> int:
+        await transaction.lock(_SWEEPING)
         return await transaction.run(_PRUNE, (moment, limit))
 
     async def drop(transaction: Transaction) -> None:
-        await transaction.run(_DROP, (moment,))
         await transaction.run(_MOVE_DIRECTORY, (1,))
+        await transaction.run(_DROP, (moment,))
 
     swept = await rows.transaction(sweep_sessions)
     if await rows.one(_DROPPED, (moment,)) != (0,):

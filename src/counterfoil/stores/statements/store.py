@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from counterfoil.stores.statements import commits, epochs, sessions, status, trail
 from counterfoil.stores.statements.records import is_storable
@@ -19,17 +19,27 @@ if TYPE_CHECKING:
     from counterfoil.stores.rows import Rows
     from counterfoil.subject import ClientState, SubjectState
 
+T = TypeVar("T")
+
 
 class RowsStore:
-    """The store's methods. `rows` is public: an application may keep its own tables there too."""
+    """The store's methods. feed_rows: where the feed is read, if apart from everything else. `rows`
+    is public: an application may keep its own tables there too."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, *, feed_rows: Rows | None = None) -> None:
         self.rows = rows
-        self._feed = status.Feed(rows)
+        self._feed = status.Feed(feed_rows or rows)
 
     @property
     def suspends(self) -> bool:
         return self.rows.suspends
+
+    @property
+    def waits_aside(self) -> bool:
+        return self.rows.waits_aside
+
+    async def aside(self, step: Callable[[], T]) -> T:
+        return await self.rows.aside(step)
 
     def hint(self) -> object:
         return self.rows.hint()
@@ -89,7 +99,8 @@ class RowsStore:
         return await self.rows.transaction(
             lambda transaction: epochs.begin(
                 transaction, now=now, reached=reached, because=because, progress=progress
-            )
+            ),
+            patient=True,
         )
 
     async def trail(

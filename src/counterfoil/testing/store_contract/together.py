@@ -46,6 +46,7 @@ class Hesitant:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.waits_aside = store.waits_aside
 
     def blocking(self) -> Store:
         return blocking_of(self._store)

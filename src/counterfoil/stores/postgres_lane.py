@@ -1,0 +1,226 @@
+"""Threads with a connection each, which do one job after the other.
+
+A database across a network may take long, or never answer. So nobody asks it but these threads: an
+event loop waits for a future and serves others meanwhile, and any number of threads share a few
+connections. Where the database does not answer, one job at a time finds out whether it does again;
+all others are told so at once.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import psycopg
+
+from counterfoil.errors import StoreUnavailable
+from counterfoil.stores.postgres_connection import (
+    PATIENCE,
+    CommitUnknown,
+    is_conflict,
+    is_late,
+    is_to_be_left,
+    is_unavailable,
+)
+from counterfoil.stores.waiting import Waiter, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from counterfoil.stores.postgres_connection import Connection
+
+MOST_WAITING: Final = 5_000
+REST: Final = 0.1  # seconds between two looks at a database that does not answer
+CONFLICTS: Final = 10  # with others, after which it is the database that is to blame
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job(Waiter):
+    """What to do on a connection. It may be begun again on another one, unless it has raised
+    `CommitUnknown`."""
+
+    work: Callable[[Connection], Any]
+
+
+class Place(Protocol):
+    """The database, as its lanes know it."""
+
+    def open(self) -> Connection: ...
+    def unavailable(self, why: BaseException) -> StoreUnavailable: ...
+
+
+class Lane:
+    """At most so many threads; each starts when there is more to do than the others can.
+
+    together: how many jobs a thread may take at once, for `perform`, which does them and notes what
+    came of each.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        threads: int,
+        together: int = 1,
+        perform: Callable[[Connection, Sequence[Any]], None] | None = None,
+    ) -> None:
+        self._place = place
+        self._most = threads
+        self._together = together
+        self._perform = perform or _each
+        self._jobs: deque[Waiter] = deque()
+        self._something = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._closed = False
+        self._failure: StoreUnavailable | None = None
+        self._probed_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return len(self._jobs)
+
+    def submit(self, job: Waiter) -> None:
+        """Queues it. Raises `StoreUnavailable` when closed, when there are too many, and while the
+        database does not answer."""
+        with self._something:
+            if self._closed:
+                raise StoreUnavailable("The store is closed.")
+            if len(self._jobs) >= MOST_WAITING:
+                raise self._place.unavailable(StoreUnavailable("Too many wait for the database."))
+            self._require_answering()
+            self._jobs.append(job)
+            if self._idle < len(self._jobs) and len(self._threads) < self._most:
+                thread = threading.Thread(
+                    target=self._work, name="counterfoil-postgres", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+            self._something.notify()
+
+    def close(self) -> None:
+        """Ends the threads when what is queued is done."""
+        with self._something:
+            self._closed = True
+            self._something.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _require_answering(self) -> None:
+        """Lets one job through now and then, to see whether the database answers again."""
+        if self._failure is None:
+            return
+        now = time.monotonic()
+        if now < self._probed_at:
+            failure = self._failure
+            raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
+        self._probed_at = now + 2 * PATIENCE  # or as soon as that one knows
+
+    def _work(self) -> None:
+        line = _Line(self._place)
+        while jobs := self._take():
+            error = line.perform(self._perform, jobs)
+            for job in jobs:
+                job.error = job.error or error
+            failed = self._noted(error)
+            settle(jobs)
+            settle(failed)
+        line.drop()
+
+    def _take(self) -> list[Waiter]:
+        """What to do next; nothing when closed."""
+        with self._something:
+            self._idle += 1
+            while not self._jobs and not self._closed:
+                self._something.wait()
+            self._idle -= 1
+            return [self._jobs.popleft() for _ in range(min(self._together, len(self._jobs)))]
+
+    def _noted(self, error: BaseException | None) -> list[Waiter]:
+        """Notes whether the database answers; where it does not, answers those who wait."""
+        with self._something:
+            if not isinstance(error, _NoAnswer):
+                self._failure = None
+                return []
+            self._failure = error
+            self._probed_at = time.monotonic() + REST * (0.5 + random.random())  # noqa: S311 - no secret
+            failed = list(self._jobs)
+            self._jobs.clear()
+        for job in failed:
+            job.error = StoreUnavailable(error.detail, retry_after=error.retry_after)
+        return failed
+
+
+class _NoAnswer(StoreUnavailable):
+    """No job can be done now, whatever it is."""
+
+
+class _Line:
+    """One thread's connection, opened when it is needed."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._connection: Connection | None = None
+
+    def perform(
+        self, perform: Callable[[Connection, Sequence[Any]], None], jobs: Sequence[Waiter]
+    ) -> BaseException | None:
+        """Does them. Answers what kept it from doing so.
+
+        A connection may have been lost since it was last used. Nothing is lost with it, since
+        nothing was committed, so it is done again on a new one, once.
+        """
+        conflicts = 0
+        while True:
+            was_open = self._connection is not None
+            try:
+                connection = self._opened()
+            except psycopg.Error as why:
+                return self._no_answer(why)
+            try:
+                connection.allow(PATIENCE + 1)
+                perform(connection, jobs)
+            except CommitUnknown as why:
+                self.drop()
+                return self._place.unavailable(why)
+            except psycopg.Error as why:
+                if is_conflict(why) and conflicts < CONFLICTS:
+                    conflicts += 1
+                    time.sleep(random.uniform(0, 0.001) * 2**conflicts)  # noqa: S311 - no secret
+                    continue
+                if not is_unavailable(why):
+                    return why
+                is_lost = connection.is_lost
+                if is_lost or is_to_be_left(why):
+                    self.drop()
+                    if was_open and not is_late(why):
+                        continue
+                return self._no_answer(why) if is_lost else self._place.unavailable(why)
+            except BaseException as why:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+                return why
+            return None
+
+    def drop(self) -> None:
+        """Closes the connection; the next job opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._place.open()
+        return self._connection
+
+    def _no_answer(self, why: BaseException) -> _NoAnswer:
+        said = self._place.unavailable(why)
+        return _NoAnswer(said.detail, retry_after=said.retry_after)
+
+
+def _each(connection: Connection, jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        job.value = job.work(connection)
