@@ -163,7 +163,7 @@ class SealedKeys:
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the keys by what `change` makes of them, one node at a time. It waits for the
         database. An error that `change` raises is passed on, and nothing has changed."""
-        self._known()
+        self.refresh()
 
         async def replace(transaction: Transaction) -> SigningKeySet:
             await transaction.lock("keys")
