@@ -53,7 +53,7 @@ class PostgresServer:
         return f"postgresql://postgres@/postgres?host={quote(str(self.folder), safe='')}"
 
     def initialise(self) -> None:
-        self._run("initdb", "-D", f"{self.folder}/data", "-U", "postgres", "-A", "trust", "-N")
+        self.run("initdb", "-D", f"{self.folder}/data", "-U", "postgres", "-A", "trust", "-N")
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -104,7 +104,8 @@ class PostgresServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> None:
+        """One of its programs, to its end."""
         done = subprocess.run(
             [self.programs / program, *arguments],
             capture_output=True,

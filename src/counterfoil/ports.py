@@ -99,8 +99,8 @@ class Store(Protocol):
         meanwhile. It may run in another thread."""
 
     def hint(self) -> object:
-        """Another value whenever something may have been committed since, by whatever process: then
-        it is worth a read. No knowledge: where it stays the same, a read may bring news all the
+        """Another value whenever something may have been committed since, by whatever process, that
+        a read of the feed would bring: then it is worth one. No knowledge: where it stays the same, a read may bring news all the
         same, a moment later. A plain call that never waits for a writer, cheap enough to be made
         hundreds of times a second. Raises `StoreUnavailable`."""
 

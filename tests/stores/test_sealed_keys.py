@@ -73,7 +73,7 @@ def test_a_change_at_one_node_is_known_at_another_with_its_next_look(
     clock = FrozenClock()
     one, two = node(rows, tmp_path, clock=clock), node(rows, tmp_path, clock=clock)
     before = two.signing_keys()
-    clock.advance(HOUR)
+    clock.advance(HOUR / 2)
     changed = one.update(rotated(clock))
     assert one.signing_keys() == changed
     assert two.signing_keys() is before
@@ -145,7 +145,7 @@ def test_a_new_secret_is_given_to_one_node_after_the_other(rows: Rows, tmp_path:
     two = node(rows, tmp_path, OTHER, SECRET, clock=clock)
     one.refresh()
     two.refresh()
-    clock.advance(HOUR)
+    clock.advance(HOUR / 2)
     changed = two.update(rotated(clock))
     one.refresh()
     assert one.signing_keys() == changed
