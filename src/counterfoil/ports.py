@@ -100,9 +100,9 @@ class Store(Protocol):
 
     def hint(self) -> object:
         """Another value whenever something may have been committed since, by whatever process, that
-        a read of the feed would bring: then it is worth one. No knowledge: where it stays the same, a read may bring news all the
-        same, a moment later. A plain call that never waits for a writer, cheap enough to be made
-        hundreds of times a second. Raises `StoreUnavailable`."""
+        a read of the feed would bring: then it is worth one. No knowledge: where it stays the same,
+        a read may bring news all the same, a moment later. A plain call that never waits for a
+        writer, cheap enough to be made hundreds of times a second. Raises `StoreUnavailable`."""
 
     def wait(self, hint: object, seconds: float) -> bool:
         """Waits, in a thread of its own, until the hint may be another, or for so long. True when

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
@@ -18,11 +19,13 @@ from counterfoil.session import StatusIndex
 from counterfoil.status_change import Position, StatusChange
 from counterfoil.status_list import Issuing
 from counterfoil.stores.memory import MemoryStore
+from counterfoil.stores.postgres import PostgresStore
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.records import NOW, a_session
+from postgresql import new_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from counterfoil.ports import Store
     from counterfoil.status_change import FeedRead
@@ -81,23 +84,29 @@ moving = st.fixed_dictionaries(
 
 
 class BothStores(RuleBasedStateMachine):
-    """Whatever is done to both, the SQLite store answers as the memory store does."""
+    """Whatever is done to both, a store answers as the memory store does."""
+
+    @contextlib.contextmanager
+    def new_store(self) -> Iterator[Store]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = SqliteStore(Path(folder) / "sessions.db").blocking()
+            yield store
+            drive(store.close())
 
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
         self.memory: Store = MemoryStore()
-        self.sqlite: Store = SqliteStore(Path(self.folder.name) / "sessions.db").blocking()
+        self.opened = contextlib.ExitStack()
+        self.other = self.opened.enter_context(self.new_store())
         self.now = NOW
         self.twins: dict[str, str] = {}  # ids of lists are random, so each store has its own
         self.numbers = [0]
 
     def teardown(self) -> None:
-        drive(self.sqlite.close())
-        self.folder.cleanup()
+        self.opened.close()
 
     def both(self, call: Callable[[Store], Any]) -> Any:
-        expected, answer = drive(call(self.memory)), drive(call(self.sqlite))
+        expected, answer = drive(call(self.memory)), drive(call(self.other))
         assert answer == expected
         return answer
 
@@ -154,7 +163,7 @@ class BothStores(RuleBasedStateMachine):
             for names in ({twin: twin for twin in self.twins}, self.twins)
         ]
         took = drive(self.memory.commit(commits[0]))
-        assert drive(self.sqlite.commit(commits[1])) == took
+        assert drive(self.other.commit(commits[1])) == took
 
     @rule(
         subject=st.sampled_from(SUBJECTS),
@@ -183,9 +192,9 @@ class BothStores(RuleBasedStateMachine):
     def reserve(self, count: int) -> None:
         blocks = [
             drive(store.reserve(ISSUING, count=count, now=self.now))
-            for store in (self.memory, self.sqlite)
+            for store in (self.memory, self.other)
         ]
-        reads = [drive(store.feed(None, now=self.now)) for store in (self.memory, self.sqlite)]
+        reads = [drive(store.feed(None, now=self.now)) for store in (self.memory, self.other)]
         self.twins.update(
             (one.id, two.id) for one, two in zip(reads[0].lists, reads[1].lists, strict=True)
         )
@@ -197,7 +206,7 @@ class BothStores(RuleBasedStateMachine):
     def read_feed(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from([*self.numbers, None]))
         reads: list[FeedRead] = []
-        for store in (self.memory, self.sqlite):
+        for store in (self.memory, self.other):
             epoch = drive(store.feed(None, now=self.now)).position.epoch
             after = None if number is None else Position(epoch, number)
             read = drive(store.feed(after, now=self.now))
@@ -252,5 +261,18 @@ def _client(client_id: str, store: Store) -> Any:
     return store.client(client_id)
 
 
-class TestBothStores(BothStores.TestCase):  # type: ignore[misc,valid-type]
+class WithPostgres(BothStores):
+    @contextlib.contextmanager
+    def new_store(self) -> Iterator[Store]:
+        with new_schema() as url:
+            store = PostgresStore(url).blocking()
+            yield store
+            drive(store.close())
+
+
+class TestSqlite(BothStores.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+class TestPostgres(WithPostgres.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
