@@ -154,7 +154,10 @@ def new_schema(url: str | None = None) -> Iterator[str]:
     try:
         yield in_schema(url, name)
     finally:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with (
+            contextlib.suppress(psycopg.OperationalError),  # a test may have ended the server
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
             connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 

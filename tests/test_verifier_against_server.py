@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -47,8 +48,12 @@ def test_a_token_is_refused_from_its_last_second_on(site: live.Site) -> None:
     """As the token says, and not a moment later."""
     person = site.person()
     with Verifier(issuer=site.url, audience="hasty") as verifier:
-        device = person.sign_in("hasty")
-        until = verifier.check(device.token).expires_at
+        device, until = person.sign_in("hasty"), None
+        while until is None:  # it may have been signed just before its second was over
+            with contextlib.suppress(CredentialExpired):
+                until = verifier.check(device.token).expires_at
+                break
+            device = person.sign_in("hasty")
         while time.time() < until.timestamp():
             verifier_says(verifier, device.token, until.timestamp())
         with pytest.raises(CredentialExpired):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from counterfoil.clock import SystemClock
+from counterfoil.errors import Unavailable
 from counterfoil.server.accounts import claims_of
 from counterfoil.server.clients import RegisteredClients, development_clients
 from counterfoil.server.operations import gauges
@@ -79,6 +81,11 @@ async def compose(
         claims=lambda subject: claims_of(account_rows, subject),
         clock=clock,
     )
+
+    if store.waits_aside:
+        # It takes longer than a look at a file; and what is read now is known in an outage too.
+        with suppress(Unavailable):
+            await store.aside(auth.follow)
 
     def secret() -> bytes:
         secrets = auth.keys.handle_secrets()

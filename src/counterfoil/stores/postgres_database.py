@@ -15,7 +15,7 @@ import psycopg
 
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.postgres_connection import CommitUnknown, Connection, connect
-from counterfoil.stores.postgres_lane import Lane
+from counterfoil.stores.postgres_lane import Answering, Lane
 from counterfoil.stores.postgres_listener import Listener
 from counterfoil.stores.postgres_look_ups import MOST_AT_ONCE, look_up_all
 
@@ -119,6 +119,7 @@ class Database:
         self._pid = os.getpid()
         self._counting = threading.Lock()
         self._stirred = 0
+        self.answering = Answering()
         self._own: set[int] = set()  # backends, whose notifications are no news
         self.lanes: dict[LaneName, Lane] = {
             "look_ups": Lane(self, threads=LOOKING_UP, together=MOST_AT_ONCE, perform=look_up_all),

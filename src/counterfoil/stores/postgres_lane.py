@@ -3,7 +3,7 @@
 A database across a network may take long, or never answer. So nobody asks it but these threads: an
 event loop waits for a future and serves others meanwhile, and any number of threads share a few
 connections. Where the database does not answer, one job at a time finds out whether it does again;
-all others are told so at once.
+those that come after it has begun to wait are told so at once.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_WAITING: Final = 5_000
 REST: Final = 0.1  # seconds between two looks at a database that does not answer
+PROMPT: Final = 0.25  # seconds for such a look, in which others wait for what comes of it
 CONFLICTS: Final = 10  # with others, after which it is the database that is to blame
 
 
@@ -49,8 +50,40 @@ class Job(Waiter):
 class Place(Protocol):
     """The database, as its lanes know it."""
 
+    answering: Answering
+
     def open(self) -> Connection: ...
     def unavailable(self, why: BaseException) -> StoreUnavailable: ...
+
+
+class Answering:
+    """Whether the database answers, as far as any of its lanes knows."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failure: StoreUnavailable | None = None
+        self._looked_at: float | None = None  # by a job that is under way
+        self._rest_until = 0.0
+
+    def require(self) -> None:
+        """Lets everything through while it does; then one job now and then, which looks, and those
+        that come with it. Raises `StoreUnavailable` for all others."""
+        failure, now = self._failure, time.monotonic()
+        if failure is None:
+            return
+        with self._lock:
+            if self._looked_at is None and now >= self._rest_until:
+                self._looked_at = now
+            if self._looked_at is None or now - self._looked_at > PROMPT:
+                raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
+
+    def note(self, failure: StoreUnavailable | None) -> None:
+        """Notes what came of a job."""
+        if failure is None and self._failure is None:
+            return
+        with self._lock:
+            self._failure, self._looked_at = failure, None
+            self._rest_until = time.monotonic() + REST * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
 class Lane:
@@ -77,8 +110,6 @@ class Lane:
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._closed = False
-        self._failure: StoreUnavailable | None = None
-        self._probed_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -93,7 +124,7 @@ class Lane:
                 raise StoreUnavailable("The store is closed.")
             if len(self._jobs) >= MOST_WAITING:
                 raise self._place.unavailable(StoreUnavailable("Too many wait for the database."))
-            self._require_answering()
+            self._place.answering.require()
             self._jobs.append(job)
             if self._idle < len(self._jobs) and len(self._threads) < self._most:
                 thread = threading.Thread(
@@ -110,16 +141,6 @@ class Lane:
             self._something.notify_all()
         for thread in self._threads:
             thread.join()
-
-    def _require_answering(self) -> None:
-        """Lets one job through now and then, to see whether the database answers again."""
-        if self._failure is None:
-            return
-        now = time.monotonic()
-        if now < self._probed_at:
-            failure = self._failure
-            raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
-        self._probed_at = now + 2 * PATIENCE  # or as soon as that one knows
 
     def _work(self) -> None:
         line = _Line(self._place)
@@ -143,12 +164,11 @@ class Lane:
 
     def _noted(self, error: BaseException | None) -> list[Waiter]:
         """Notes whether the database answers; where it does not, answers those who wait."""
+        if not isinstance(error, _NoAnswer):
+            self._place.answering.note(None)
+            return []
+        self._place.answering.note(error)
         with self._something:
-            if not isinstance(error, _NoAnswer):
-                self._failure = None
-                return []
-            self._failure = error
-            self._probed_at = time.monotonic() + REST * (0.5 + random.random())  # noqa: S311 - no secret
             failed = list(self._jobs)
             self._jobs.clear()
         for job in failed:

@@ -41,6 +41,12 @@ class ObservedCounterfoil(Counterfoil):
             return float("nan")
         return self._parts.mirror.age(uptime=self.clock.uptime())
 
+    def follow(self) -> None:
+        """Reads the feed of the store from now on. Raises `Unavailable` where the first read
+        fails."""
+        if self._parts.feed is not None:
+            self._parts.feed.ensure()
+
     async def check(self, presented: str | Presented, *, audience: str | None = None) -> Verified:
         try:
             found = await super().check(presented, audience=audience)
