@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.data import existing
+from counterfoil.cli.data import existing, require_file
 from counterfoil.cli.holdings import holdings
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json
@@ -27,6 +27,7 @@ def backup(file: File, *, data: Data = None, as_json: AsJson = False) -> None:
     `counterfoil restore` puts the copy back.
     """
     settings = existing(data)
+    require_file(settings)
     now = SystemClock().now()
     with counting("Copying the database", "pages", whole=True) as progress:
         copy_out(settings.database, file, made_at=now, progress=progress)

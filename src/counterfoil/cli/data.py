@@ -17,7 +17,7 @@ from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError, Malformed, NotFound
 from counterfoil.server.accounts import Accounts, canonicalised
 from counterfoil.server.composition import compose
-from counterfoil.server.settings import Settings, load
+from counterfoil.server.settings import PREFIX, Settings, load
 from counterfoil.server.tables.accounts import Account
 from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
@@ -84,10 +84,24 @@ def existing(place: Path | None) -> Settings:
             return _as_served(settings)
     except OSError as why:
         raise ConfigurationError(f"Make {settings.data} readable: {why.strerror}.") from None
+    if _is_shared(settings):
+        raise ConfigurationError(
+            f"Set {PREFIX}STORE or {PREFIX}STORE_FILE as for the server: what {settings.data} is"
+            " served from is kept elsewhere."
+        )
     raise ConfigurationError(
         f"There is no Counterfoil data in {settings.data}; start"
         f" `counterfoil serve --data {settings.data}` or name another folder with --data."
     )
+
+
+def require_file(settings: Settings) -> None:
+    """Raises `ConfigurationError` where the database is no file that could be copied."""
+    if settings.store_address:
+        raise ConfigurationError(
+            "Copy a shared database by its own tools, such as pg_dump; once a copy was put back,"
+            " run `counterfoil restore --declare`."
+        )
 
 
 def require_owner(data: Path) -> None:
@@ -111,6 +125,7 @@ def remember(settings: Settings, issuer: str) -> None:
         "port": settings.port,
         "registration_is_open": settings.registration_is_open,
         "trusted_proxies": list(settings.trusted_proxies),
+        "is_shared": bool(settings.store_address),
     }
     note = settings.data / NOTE
     # By renaming: a command reads the old note or the new one.
@@ -118,6 +133,13 @@ def remember(settings: Settings, issuer: str) -> None:
     text = json.dumps({"issuer": issuer, **spans, **exposed}, indent=1)
     written.write_text(text, encoding="utf-8")
     written.replace(note)
+
+
+def _is_shared(settings: Settings) -> bool:
+    try:
+        return bool(json.loads((settings.data / NOTE).read_bytes()).get("is_shared"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _is_named(uid: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterfoil.cli.data import DataFolder, at, existing, require_owner
+from counterfoil.cli.data import DataFolder, at, existing, require_file, require_owner
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json
 from counterfoil.cli.progress import counting
@@ -47,6 +47,7 @@ def restore(
     if file is None:
         _tell(_declared(settings), settings, as_json=as_json)
         return
+    require_file(settings)
     now = SystemClock().now()
     restored = asyncio.run(put_back(file, settings, now=now))
     if not as_json:
@@ -57,17 +58,18 @@ def restore(
 def _settings(place: Path | None) -> Settings:
     """As the folder was last served; one that is new, or lost its database, can be restored too."""
     settings = load({"data": place})
-    if settings.database.exists():
+    if settings.store_address or settings.database.exists():
         return existing(place)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings
 
 
 def _declared(settings: Settings) -> Declared:
-    if not settings.database.exists():
-        raise ConfigurationError(f"There is no database in {settings.data} to declare.")
-    say("Looking through the database.")
-    require_sound(settings.database)
+    if not settings.store_address:
+        if not settings.database.exists():
+            raise ConfigurationError(f"There is no database in {settings.data} to declare.")
+        say("Looking through the database.")
+        require_sound(settings.database)
 
     async def work(folder: DataFolder) -> Declared:
         with counting("Ending all sessions", "ended", whole=True) as progress:

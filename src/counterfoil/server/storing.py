@@ -46,12 +46,14 @@ def _make(folder: Path) -> None:
 
 
 def _development_secret(settings: Settings) -> Path:
+    place = settings.data / _SEAL
+    if place.exists():
+        return place
     if not settings.dev:
         raise ConfigurationError(
             "Set COUNTERFOIL_SECRET_FILE to a file that every node has a copy of: keys are kept in"
             " the database, sealed under what it says. `openssl rand -base64 32` makes one."
         )
-    place = settings.data / _SEAL
     try:
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -39,7 +39,8 @@ def prepare(database: Database, durability: Durability = "durable") -> None:
     database.patiently(lambda connection: _prepare(connection, durability))
 
 
-def _prepare(connection: Connection, durability: Durability) -> None:
+def require_fit(connection: Connection, durability: Durability) -> None:
+    """Raises `ConfigurationError` for a server on which sessions cannot be kept."""
     settings = dict(connection.execute(_SETTINGS).fetchall())
     if int(settings["server_version_num"]) < OLDEST:
         raise ConfigurationError("Give PostgresStore a server of PostgreSQL 14 or newer.")
@@ -47,6 +48,10 @@ def _prepare(connection: Connection, durability: Durability) -> None:
         raise ConfigurationError("Give PostgresStore a database whose encoding is UTF8.")
     if durability == "durable":
         _require_durable(connection, settings)
+
+
+def _prepare(connection: Connection, durability: Durability) -> None:
+    require_fit(connection, durability)
     [(has_migrations,)] = connection.execute(_HAS_MIGRATIONS).fetchall()
     if not has_migrations:
         with connection.transaction():

@@ -137,28 +137,32 @@ def _current(connection: sqlite3.Connection) -> Iterator[Finding]:
         mend = "Start counterfoil serve, which makes them."
         yield wrong("database-current", "The database has none of Counterfoil's tables.", mend)
         return
+    yield current(recorded, "sqlite")
+
+
+def current(recorded: dict[tuple[str, int], str], dialect: str) -> Finding:
+    """The same, by what is recorded: component and number, and the checksum."""
     known = {
         (component, migration.number): migration.checksum
         for component, package in (("store", STORE), ("server", TABLES))
-        for migration in migrations_in(f"{package}.sqlite")
+        for migration in migrations_in(f"{package}.{dialect}")
     }
     newer = sorted(recorded.keys() - known.keys())
     other = sorted(key for key in recorded.keys() & known.keys() if recorded[key] != known[key])
     behind = sorted(known.keys() - recorded.keys())
     if newer or other:
-        yield wrong(
+        return wrong(
             "database-current",
             f"Another version has changed the tables: {_named([*newer, *other])}.",
             "Install that version of Counterfoil, or a newer one.",
         )
-    elif behind:
-        yield warning(
+    if behind:
+        return warning(
             "database-current",
             f"The tables are of an older version; to come: {_named(behind)}.",
             "Back the folder up, then start counterfoil serve, which brings them up to date.",
         )
-    else:
-        yield ok("database-current", "Its tables are those of this version.")
+    return ok("database-current", "Its tables are those of this version.")
 
 
 def declared(path: Path, connection: sqlite3.Connection) -> Finding:

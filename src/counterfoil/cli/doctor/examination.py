@@ -19,6 +19,7 @@ from counterfoil.cli.doctor import (
     outside,
     registered,
     running,
+    shared,
 )
 from counterfoil.cli.doctor.configured import Setup
 from counterfoil.cli.doctor.database import ReadOnlyRows
@@ -64,14 +65,18 @@ def _all(place: Path | None, url: str | None) -> Iterator[Finding]:
     yield from machine.findings()
     setup, found = configured.read(place)
     yield from found
-    there = folder.is_there(setup.data)
+    shares = setup.settings if setup.settings and setup.settings.store_address else None
+    there = folder.is_there(setup.data, is_shared=shares is not None)
     yield there
     if there.level != "ok":
         return
     yield from folder.findings(setup.data)
-    kept = _database(setup)
-    yield from kept.findings
-    yield from keys.findings(setup.data, in_use=kept.in_use, clients=kept.clients)
+    if shares is not None:
+        yield from shared.findings(setup, shares)
+    else:
+        kept = _database(setup)
+        yield from kept.findings
+        yield from keys.findings(setup.data, in_use=kept.in_use, clients=kept.clients)
     answers = running.answers(setup)
     yield answers
     yield running.of_files(setup.data, now=datetime.now(UTC))

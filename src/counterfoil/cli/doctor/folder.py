@@ -26,10 +26,10 @@ LITTLE: Final = 512 * _MEBI
 NONE_LEFT: Final = 32 * _MEBI
 
 
-def is_there(data: Path) -> Finding:
-    """Whether there is anything to look at."""
+def is_there(data: Path, *, is_shared: bool = False) -> Finding:
+    """Whether there is anything to look at. is_shared: where the database is elsewhere."""
     try:
-        if (data / "counterfoil.db").is_file():
+        if (data / "counterfoil.db").is_file() or (is_shared and data.is_dir()):
             return ok("data-folder", f"The data folder is {data}.")
     except OSError as why:
         return wrong("data-folder", f"{data} cannot be read: {why.strerror}.", _as_owner(data))

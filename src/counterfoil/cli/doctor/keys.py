@@ -35,7 +35,7 @@ def findings(data: Path, *, in_use: bool, clients: Iterable[Client]) -> Iterator
             continue
         yield ok(identity, f"A server can use {what}; nobody else can read {name}.")
         if isinstance(found, SigningKeySet):
-            yield from _enough(found, clients)
+            yield from enough(found, clients)
 
 
 def published(data: Path) -> PublicKeySet | None:
@@ -59,7 +59,7 @@ def _absent(identity: str, place: Path, what: str, *, in_use: bool) -> Finding:
     return ok(identity, f"A server makes {what} when it first needs them.")
 
 
-def _enough(keys: SigningKeySet, clients: Iterable[Client]) -> Iterator[Finding]:
+def enough(keys: SigningKeySet, clients: Iterable[Client]) -> Iterator[Finding]:
     lacking: dict[str, str] = {}
     for client in clients:
         if client.signs:

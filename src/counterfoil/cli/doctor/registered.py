@@ -23,7 +23,8 @@ from counterfoil.stores.statements.store import RowsStore
 from counterfoil.token import StatusReference, TokenClaims, issue
 
 LONG: Final = timedelta(hours=1)
-_ADMINISTRATORS: Final = "SELECT subject FROM accounts WHERE roles LIKE '%\"admin\"%' LIMIT 1000"
+_ADMINISTRATORS: Final = "SELECT subject FROM accounts WHERE roles LIKE ? LIMIT 1000"
+_HAS_ADMIN: Final = '%"admin"%'
 _MOST_ROLES: Final = "SELECT roles FROM accounts ORDER BY length(roles) DESC LIMIT 1"
 
 
@@ -124,7 +125,7 @@ def _token(client: Client, issuer: str, roles: list[str]) -> str:
 
 def of_accounts(rows: Rows) -> Iterator[Finding]:
     store = RowsStore(rows)
-    found = [row[0] for row in drive(rows.all(_ADMINISTRATORS))]
+    found = [row[0] for row in drive(rows.all(_ADMINISTRATORS, (_HAS_ADMIN,)))]
     active = [name for name in found if not drive(store.subject(name)).is_suspended]
     if active:
         yield ok("administrator", f"{counted(len(active), 'administrator')} can sign in.")
