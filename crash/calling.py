@@ -84,4 +84,5 @@ def call(
     finally:
         connection.close()
     name, _, value = got.getheader("set-cookie", "").partition(";")[0].partition("=")
-    return Answer(got.status, json.loads(text) if text else {}, value if name == COOKIE else "")
+    is_json = got.getheader("content-type", "").endswith("json")
+    return Answer(got.status, json.loads(text) if is_json else {}, value if name == COOKIE else "")
