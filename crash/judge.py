@@ -30,7 +30,7 @@ def judge(person: Person, chance: Random) -> None:
     """Asks about all sessions of somebody who does nothing meanwhile. Raises `Violation`."""
     nodes = chance.sample(person.nodes, len(person.nodes))
     # First those whose grace passes soonest.
-    for held in sorted(person.sessions, key=lambda held: held.unanswered_at or float("inf")):
+    for held in sorted(person.sessions, key=lambda held: (not held.unanswered, held.unanswered_at)):
         _decide(person, held, *nodes)
     former, latest = person.ended[: person.ended_before], person.ended[person.ended_before :]
     for held in [*latest, *chance.sample(former, min(OLDER, len(former)))]:
