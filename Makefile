@@ -33,7 +33,7 @@ export UV_CACHE_DIR := $(CURDIR)/$(TOOLS)/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo example bench simulate test check lint format types imports coverage lock build clean
+.PHONY: help run demo example bench simulate crash test check lint format types imports coverage lock build clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -55,6 +55,9 @@ bench: $(READY) ## measure against floors and peers, in a minute; options in ARG
 
 simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--first 5000"
 	@exec $(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) $(ARGS)
+
+crash: $(READY) ## kill two nodes and their PostgreSQL, and look what is missing; ROUNDS=200
+	@exec $(BIN)/python -m crash --rounds $(or $(ROUNDS),200) $(ARGS)
 
 # One more than there are processors: many tests wait for processes that they started.
 test: $(READY) ## run the tests; options in ARGS="-k refresh"

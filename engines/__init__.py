@@ -1,0 +1,1 @@
+"""The databases that tests and trials start for themselves, and stop, kill and pause."""
