@@ -18,6 +18,7 @@ from counterfoil.errors import ConfigurationError, Malformed, NotFound
 from counterfoil.server.accounts import Accounts, canonicalised
 from counterfoil.server.composition import compose
 from counterfoil.server.settings import PREFIX, Settings, load
+from counterfoil.server.storing import address_of
 from counterfoil.server.tables.accounts import Account
 from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
@@ -77,7 +78,7 @@ def existing(place: Path | None) -> Settings:
     """The settings for a data folder that is there, as it was last served. Raises
     `ConfigurationError`."""
     settings = load({"data": place})
-    if settings.store_address:
+    if address_of(settings):
         return _as_served(settings)
     try:
         if settings.database.is_file():
@@ -97,7 +98,7 @@ def existing(place: Path | None) -> Settings:
 
 def require_file(settings: Settings) -> None:
     """Raises `ConfigurationError` where the database is no file that could be copied."""
-    if settings.store_address:
+    if address_of(settings):
         raise ConfigurationError(
             "Copy a shared database by its own tools, such as pg_dump; once a copy was put back,"
             " run `counterfoil restore --declare`."
@@ -125,7 +126,7 @@ def remember(settings: Settings, issuer: str) -> None:
         "port": settings.port,
         "registration_is_open": settings.registration_is_open,
         "trusted_proxies": list(settings.trusted_proxies),
-        "is_shared": bool(settings.store_address),
+        "is_shared": bool(address_of(settings)),
     }
     note = settings.data / NOTE
     # By renaming: a command reads the old note or the new one.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from counterfoil.cli import accounts, clients, keys, sessions, token
+from counterfoil.cli import accounts, clients, keys, sessions, store, token
 from counterfoil.cli.backup import backup
 from counterfoil.cli.demo.command import demo
 from counterfoil.cli.doctor.command import doctor
@@ -49,6 +49,7 @@ for name, commands in (
     ("sessions", sessions.commands),
     ("clients", clients.commands),
     ("keys", keys.commands),
+    ("store", store.commands),
     ("token", token.commands),
 ):
     program.add_typer(commands, name=name, no_args_is_help=True, epilog=EXIT_CODES)

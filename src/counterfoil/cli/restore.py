@@ -21,6 +21,7 @@ from counterfoil.clock import SystemClock
 from counterfoil.errors import ConfigurationError
 from counterfoil.lifetime import NOTHING, seconds_up
 from counterfoil.server.settings import Settings, load
+from counterfoil.server.storing import address_of
 from counterfoil.stores.sqlite_copies import require_sound
 
 File = Annotated[
@@ -58,14 +59,14 @@ def restore(
 def _settings(place: Path | None) -> Settings:
     """As the folder was last served; one that is new, or lost its database, can be restored too."""
     settings = load({"data": place})
-    if settings.store_address or settings.database.exists():
+    if address_of(settings) or settings.database.exists():
         return existing(place)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings
 
 
 def _declared(settings: Settings) -> Declared:
-    if not settings.store_address:
+    if not address_of(settings):
         if not settings.database.exists():
             raise ConfigurationError(f"There is no database in {settings.data} to declare.")
         say("Looking through the database.")

@@ -57,7 +57,7 @@ class LocalFeed:
     def __init__(self, store: Store, mirror: StatusMirror, clock: Clock, keys: Keys) -> None:
         self.is_unproven = True
         self.fresh_until = datetime.min.replace(tzinfo=UTC)
-        self.is_aside = store.waits_aside
+        self._shown = store
         self._store = store.blocking()
         self._keys = keys
         self._witness = Witness(self._store, keys)
@@ -79,6 +79,10 @@ class LocalFeed:
         self._read_by = float("inf")
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
+
+    @property
+    def is_aside(self) -> bool:
+        return self._shown.waits_aside
 
     def ensure(self) -> None:
         """Starts the thread in this process, and does not return before the first read is in.

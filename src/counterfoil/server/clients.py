@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, ValuesView
+from collections.abc import Callable, Iterator, Mapping, ValuesView
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -43,7 +43,9 @@ class RegisteredClients(Mapping[str, Client]):
     know. `rows` must never suspend. is_aside: whether to read them may take long, so that a thread
     does it, whatever is asked for meanwhile."""
 
-    def __init__(self, rows: ClientRows, clock: Clock, *, is_aside: bool = False) -> None:
+    def __init__(
+        self, rows: ClientRows, clock: Clock, *, is_aside: Callable[[], bool] = lambda: False
+    ) -> None:
         self._rows = rows
         self._clock = clock
         self._is_aside = is_aside
@@ -56,7 +58,7 @@ class RegisteredClients(Mapping[str, Client]):
 
     def __getitem__(self, client_id: str) -> Client:
         found = self._current().get(client_id)
-        if found is None and not self._is_aside:
+        if found is None and not self._is_aside():
             found = self._current(every=0.0).get(client_id)
         if found is None:
             raise KeyError(client_id)
@@ -74,7 +76,7 @@ class RegisteredClients(Mapping[str, Client]):
 
     def _current(self, *, every: float = EVERY) -> dict[str, Client]:
         if self._clock.uptime() - self._read_at >= every:
-            if not self._is_aside:
+            if not self._is_aside():
                 self._read()
             elif self._reading.acquire(blocking=False):
                 threading.Thread(

@@ -69,7 +69,9 @@ async def compose(
             if not await client_rows.add(client, at=clock.now(), own_lifetime=False):
                 await client_rows.set_max_staleness(client)
     clients = RegisteredClients(
-        ClientRows(store.blocking().rows, settings.lifetime), clock, is_aside=store.waits_aside
+        ClientRows(store.blocking().rows, settings.lifetime),
+        clock,
+        is_aside=lambda: store.waits_aside,
     )
     account_rows = AccountRows(store.rows)
     auth = ObservedCounterfoil(

@@ -8,33 +8,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from counterfoil.errors import ConfigurationError
+from counterfoil.server.moving import Home, MovableKeys, MovableStore, moved_to
 from counterfoil.server.settings import Settings
-from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from counterfoil.stores.postgres import PostgresStore
     from counterfoil.stores.sealed_keys import SealedKeys
 
-ServerStore: TypeAlias = "SqliteStore | PostgresStore"
-ServerKeys: TypeAlias = "KeyFiles | SealedKeys"
+ServerStore: TypeAlias = "MovableStore | PostgresStore"
+ServerKeys: TypeAlias = "MovableKeys | SealedKeys"
 _SEAL: Final = "seal"
 
 
 def opened(settings: Settings) -> tuple[ServerStore, ServerKeys]:
     """The store, with its keys. Raises `ConfigurationError`, and `StoreUnavailable`."""
-    address = settings.store_address
-    if not address:
-        store = SqliteStore(settings.database)
-        return store, store.default_keys()
+    if address := address_of(settings):
+        return opened_at(settings, address)
+    store = MovableStore(Home(settings, SqliteStore(settings.database), opened_at))
+    return store, store.default_keys()
+
+
+def address_of(settings: Settings) -> str:
+    """The URL of the store that is shared, as set, or as what was here has moved there; empty for
+    SQLite in the data folder."""
+    return settings.store_address or moved_to(settings.database)
+
+
+def opened_at(settings: Settings, address: str) -> tuple[PostgresStore, SealedKeys]:
+    """The shared store at an address, with its keys. Raises `ConfigurationError`, and
+    `StoreUnavailable`."""
     try:
         from counterfoil.stores.postgres import PostgresStore
     except ImportError:
         raise ConfigurationError("Install counterfoil[postgres] for this --store.") from None
     _make(settings.data)
-    secret_file = settings.secret_file or _development_secret(settings)
     shared = PostgresStore(address, durability=settings.durability)
-    return shared, shared.sealed_keys(secret_file=secret_file, folder=settings.data / "keys")
+    return shared, shared.sealed_keys(secret_file=seal_of(settings), folder=settings.data / "keys")
+
+
+def seal_of(settings: Settings, *, makes: bool = False) -> Path:
+    """The file of the secret that every node has. makes: one in the data folder, if none is set;
+    for development, and for who moves. Raises `ConfigurationError`."""
+    return settings.secret_file or _own_seal(settings, makes=makes or settings.dev)
 
 
 def _make(folder: Path) -> None:
@@ -45,11 +61,11 @@ def _make(folder: Path) -> None:
         raise ConfigurationError(f"Make {folder} writable: {why.strerror}.") from None
 
 
-def _development_secret(settings: Settings) -> Path:
+def _own_seal(settings: Settings, *, makes: bool) -> Path:
     place = settings.data / _SEAL
     if place.exists():
         return place
-    if not settings.dev:
+    if not makes:
         raise ConfigurationError(
             "Set COUNTERFOIL_SECRET_FILE to a file that every node has a copy of: keys are kept in"
             " the database, sealed under what it says. `openssl rand -base64 32` makes one."

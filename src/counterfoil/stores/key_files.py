@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 KEYS_MAX_AGE: Final = timedelta(hours=1)
 LOOK_EVERY: Final = timedelta(milliseconds=250)
+# What they are called where they are kept together.
+SIGNING_KEYS: Final = "signing keys"
+HANDLE_SECRETS: Final = "handle secrets"
 _SECRET_BYTES: Final = 32
 
 Content = TypeVar("Content")
@@ -94,6 +97,13 @@ class KeyFiles:
                 self._write(self._keys.path, changed.to_json())
                 self._keys.load()
         return changed
+
+    def contents(self) -> list[tuple[str, str]]:
+        """The signing keys and K as they are kept, by name; nobody changes them meanwhile. For who
+        moves them. Raises `ConfigurationError`."""
+        with self._locked():
+            found = ((SIGNING_KEYS, self._keys), (HANDLE_SECRETS, self._secrets))
+            return [(name, file.path.read_text(encoding="utf-8")) for name, file in found]
 
     def reach(self, position: Position) -> Position:
         """Notes how far a store has come, and answers how far it is known to have come."""

@@ -21,7 +21,13 @@ from counterfoil.clock import SystemClock
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, KeysStale
 from counterfoil.keys import SigningKeySet
-from counterfoil.stores.key_files import KEYS_MAX_AGE, new_secrets, read_secrets
+from counterfoil.stores.key_files import (
+    HANDLE_SECRETS,
+    KEYS_MAX_AGE,
+    SIGNING_KEYS,
+    new_secrets,
+    read_secrets,
+)
 from counterfoil.stores.witness_files import WitnessFiles
 
 if TYPE_CHECKING:
@@ -36,8 +42,6 @@ if TYPE_CHECKING:
     from counterfoil.stores.rows import Reading, Rows, Transaction
 
 SHORTEST_SECRET: Final = 32  # characters
-_KEYS: Final = "signing keys"
-_SECRETS: Final = "handle secrets"
 _NONCE_BYTES: Final = 12
 _VERSIONS: Final = "SELECT name, version FROM cf_keys"
 _READ: Final = "SELECT version, sealed FROM cf_keys WHERE name = ?"
@@ -148,13 +152,13 @@ class SealedKeys:
         with self._reading:
             began, kept = self._clock.uptime(), self._kept
             versions: dict[str, int] = dict(drive(self._rows.all(_VERSIONS)))
-            if versions.keys() != {_KEYS, _SECRETS}:
+            if versions.keys() != {SIGNING_KEYS, HANDLE_SECRETS}:
                 drive(self._rows.transaction(self._make))
                 versions = dict(drive(self._rows.all(_VERSIONS)))
             if versions != kept.versions:
                 kept = _Kept(
-                    SigningKeySet.from_json(drive(self._read(self._rows, _KEYS))[1]),
-                    read_secrets(drive(self._read(self._rows, _SECRETS))[1]),
+                    SigningKeySet.from_json(drive(self._read(self._rows, SIGNING_KEYS))[1]),
+                    read_secrets(drive(self._read(self._rows, HANDLE_SECRETS))[1]),
                     versions,
                 )
             kept.seen_at = began
@@ -167,12 +171,12 @@ class SealedKeys:
 
         async def replace(transaction: Transaction) -> SigningKeySet:
             await transaction.lock("keys")
-            version, content = await self._read(transaction, _KEYS)
+            version, content = await self._read(transaction, SIGNING_KEYS)
             before = SigningKeySet.from_json(content)
             after = change(before)
             if after is not before:
-                sealed = self._seal.close(_KEYS, after.to_json())
-                await transaction.run(_WRITE, (_KEYS, version + 1, sealed))
+                sealed = self._seal.close(SIGNING_KEYS, after.to_json())
+                await transaction.run(_WRITE, (SIGNING_KEYS, version + 1, sealed))
             return after
 
         changed = drive(self._rows.transaction(replace))
@@ -203,12 +207,12 @@ class SealedKeys:
     async def _make(self, transaction: Transaction) -> None:
         await transaction.lock("keys")
         known: dict[str, int] = dict(await transaction.all(_VERSIONS))
-        if _KEYS not in known:
+        if SIGNING_KEYS not in known:
             made = SigningKeySet.generate(now=self._clock.now()).to_json()
-            await transaction.run(_WRITE, (_KEYS, 1, self._seal.close(_KEYS, made)))
-        if _SECRETS not in known:
-            sealed = self._seal.close(_SECRETS, new_secrets())
-            await transaction.run(_WRITE, (_SECRETS, 1, sealed))
+            await transaction.run(_WRITE, (SIGNING_KEYS, 1, self._seal.close(SIGNING_KEYS, made)))
+        if HANDLE_SECRETS not in known:
+            sealed = self._seal.close(HANDLE_SECRETS, new_secrets())
+            await transaction.run(_WRITE, (HANDLE_SECRETS, 1, sealed))
 
     async def _read(self, reading: Reading, name: str) -> tuple[int, bytes]:
         row = await reading.one(_READ, (name,))

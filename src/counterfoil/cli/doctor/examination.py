@@ -27,6 +27,7 @@ from counterfoil.cli.doctor.finding import Finding, Level, unseen, wrong
 from counterfoil.client import Client
 from counterfoil.drive import drive
 from counterfoil.ports import SessionQuery
+from counterfoil.server.storing import address_of
 from counterfoil.stores.statements.store import RowsStore
 
 NEVER: Final = (
@@ -65,14 +66,15 @@ def _all(place: Path | None, url: str | None) -> Iterator[Finding]:
     yield from machine.findings()
     setup, found = configured.read(place)
     yield from found
-    shares = setup.settings if setup.settings and setup.settings.store_address else None
-    there = folder.is_there(setup.data, is_shared=shares is not None)
+    settings = setup.settings
+    address = address_of(settings) if settings is not None else ""
+    there = folder.is_there(setup.data, is_shared=bool(address))
     yield there
     if there.level != "ok":
         return
     yield from folder.findings(setup.data)
-    if shares is not None:
-        yield from shared.findings(setup, shares)
+    if settings is not None and address:
+        yield from shared.findings(setup, settings, address)
     else:
         kept = _database(setup)
         yield from kept.findings

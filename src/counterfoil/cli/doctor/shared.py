@@ -21,10 +21,10 @@ _RECORDED = "SELECT component, number, checksum FROM cf_migrations"
 _SEALED = "SELECT name, sealed FROM cf_keys"
 
 
-def findings(setup: Setup, settings: Settings) -> Iterator[Finding]:
+def findings(setup: Setup, settings: Settings, address: str) -> Iterator[Finding]:
     """Nothing is changed there, and no table is made."""
     try:
-        with _rows(settings) as rows:
+        with _rows(settings, address) as rows:
             yield ok("store", "The database answers, and is set to keep what it acknowledges.")
             yield from _of_rows(rows, setup, settings)
     except CounterfoilError as why:
@@ -34,12 +34,12 @@ def findings(setup: Setup, settings: Settings) -> Iterator[Finding]:
 
 
 @contextmanager
-def _rows(settings: Settings) -> Iterator[Rows]:
+def _rows(settings: Settings, address: str) -> Iterator[Rows]:
     from counterfoil.stores.postgres_database import Database
     from counterfoil.stores.postgres_rows import BlockingPostgresRows
     from counterfoil.stores.postgres_setup import require_fit
 
-    database = Database(settings.store_address)
+    database = Database(address)
     try:
         database.patiently(lambda connection: require_fit(connection, settings.durability))
         yield BlockingPostgresRows(database, "work")
