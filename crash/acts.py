@@ -36,18 +36,18 @@ def act(person: Person, chance: Random, stop: Event) -> None:
         for held in [each for each in person.sessions if not each.is_in_time]:
             person.lose(held)
         chosen: Act = sign_in
-        if len(person.sessions) >= FEW:
+        if len(person.sessions) >= FEW or monotonic() < person.signs_in_from:
             chosen = chance.choices([*ACTS], [*ACTS.values()])[0]
         try:
             answer = chosen(person, chance.choice(person.nodes), chance)
         except Away:
             answer = None
-            stop.wait(PAUSE)
+            stop.wait(REST / 2)
         stop.wait(chance.uniform(0, REST if answer and answer.is_unknown else PAUSE))
 
 
 def sign_in(person: Person, node: Node, chance: Random) -> Answer | None:
-    if len(person.sessions) >= MANY:
+    if len(person.sessions) >= MANY or monotonic() < person.signs_in_from:
         return None
     held, answer = person.sign_in(node, chance.choice(("web", "api")))
     if answer.code == "sign_in_refused" and person.is_ending_all:

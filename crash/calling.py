@@ -29,11 +29,12 @@ NONE: Final = Credential()
 
 
 class Answer(NamedTuple):
-    """What came back. status: 0 where nothing did. cookie: what it sets."""
+    """What came back. status: 0 where nothing did. cookie: what it sets. retry_after: seconds."""
 
     status: int
     body: dict[str, Any]
     cookie: str = ""
+    retry_after: float = 0.0
 
     @property
     def is_unknown(self) -> bool:
@@ -85,4 +86,9 @@ def call(
         connection.close()
     name, _, value = got.getheader("set-cookie", "").partition(";")[0].partition("=")
     is_json = got.getheader("content-type", "").endswith("json")
-    return Answer(got.status, json.loads(text) if is_json else {}, value if name == COOKIE else "")
+    return Answer(
+        got.status,
+        json.loads(text) if is_json else {},
+        value if name == COOKIE else "",
+        float(got.getheader("retry-after", "0")),
+    )

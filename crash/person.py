@@ -34,8 +34,9 @@ class Person:
 
     strays: so many sessions there may be of which nothing more is known, since a sign-in went
     unanswered or a retry came too late. is_ending_all: whether an end of all sessions went
-    unanswered in this round. ended_before: so many had ended when it began. heard: what came back,
-    counted.
+    unanswered in this round. ended_before: so many had ended when it began. signs_in_from: a killed
+    sign-in counts as a failure, and who does not wait then is locked out at last. heard: what came
+    back, counted.
     """
 
     def __init__(self, name: str, nodes: Sequence[Node]) -> None:
@@ -46,6 +47,7 @@ class Person:
         self.ended_ids: dict[str, Held] = {}
         self.strays = 0
         self.is_ending_all = False
+        self.signs_in_from = 0.0
         self.heard: Counter[str] = Counter()
         self.ended_before = 0
         self._round = 0
@@ -77,6 +79,8 @@ class Person:
             self.sessions.append(held)
         elif answer.is_unknown:
             self.strays += 1
+        elif answer.status == 429:
+            self.signs_in_from = asked_at + answer.retry_after + 1
         return held, answer
 
     def check(self, held: Held, node: Node) -> Answer:
