@@ -197,7 +197,7 @@ def test_a_database_that_is_none_or_damaged(data: Path) -> None:
     ("sql", "level"),
     [
         ("DELETE FROM cf_migrations WHERE component = 'server'", "warning"),
-        ("INSERT INTO cf_migrations VALUES ('store', 9999, 'x')", "wrong"),
+        ("INSERT INTO cf_migrations VALUES ('store', 9999, 'breaking x')", "wrong"),
         ("UPDATE cf_migrations SET checksum = 'x' WHERE component = 'store'", "wrong"),
         ("DROP TABLE cf_migrations", "wrong"),
     ],

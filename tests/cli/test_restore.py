@@ -138,7 +138,7 @@ def foreign(copy: Path) -> None:
 
 def newer(copy: Path) -> None:
     with sqlite3.connect(copy) as connection:
-        connection.execute("INSERT INTO cf_migrations VALUES ('store', 99, '')")
+        connection.execute("INSERT INTO cf_migrations VALUES ('store', 99, 'breaking x')")
 
 
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.stores.migrations import STORE, migrate, migrations_in
+from counterfoil.stores.migrations import BREAKING, STORE, migrate, migrations_in
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.records import a_session, found, opened
 
@@ -81,13 +81,22 @@ def test_a_migration_is_applied_whole_or_not_at_all(store: SqliteStore, package:
 
 
 def test_a_database_that_a_newer_version_made_is_refused(store: SqliteStore, package: Path) -> None:
-    """Nobody writes to tables that they do not know."""
+    """Nobody writes to tables that they do not know, where the migration says so."""
     newer = package / "0002_second.sql"
-    newer.write_text("CREATE TABLE x_two (id);\n")
+    newer.write_text(f"{BREAKING}\nCREATE TABLE x_two (id);\n")
     migrate_x(store)
     newer.unlink()
     with pytest.raises(ConfigurationError, match=r"newer Counterfoil.* migration 2 of x"):
         migrate_x(store)
+
+
+def test_a_node_of_the_version_before_can_start_again(store: SqliteStore, package: Path) -> None:
+    """While others are upgraded already: what a migration adds is no harm to it."""
+    newer = package / "0002_second.sql"
+    newer.write_text("CREATE TABLE x_two (id);\n")
+    migrate_x(store)
+    newer.unlink()
+    assert migrate_x(store) == ["x_one", "x_two"]
 
 
 def test_a_migration_that_was_changed_is_refused(store: SqliteStore, package: Path) -> None:
@@ -102,7 +111,7 @@ def test_the_store_itself_refuses_a_newer_database(tmp_path: Path, store: Sqlite
     """When it is built, before anything is served."""
     with store.rows.database.writer.gate:
         writer = store.rows.database.connect(durable=True)
-        writer.execute("INSERT INTO cf_migrations VALUES ('store', 99, '')")
+        writer.execute("INSERT INTO cf_migrations VALUES ('store', 99, 'breaking x')")
         writer.close()
     with pytest.raises(ConfigurationError, match="newer Counterfoil"):
         SqliteStore(tmp_path / "sessions.db")

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.server.moving import MARK
+from counterfoil.server.moving import MARK, begun, moved_to
 from counterfoil.stores.postgres_connection import Connection, connect
 from counterfoil.stores.sqlite_copies import opened
 
@@ -80,8 +80,13 @@ def move(
     try:
         with opened(database) as source, connect(address, patient=True) as target:
             target.deadline = float("inf")
-            with _noting(source):
-                return _Move(source, target, progress).run(address, seal)
+            begun(database).touch(mode=0o600)
+            try:
+                with _noting(source):
+                    return _Move(source, target, progress).run(address, seal)
+            finally:
+                if not moved_to(database):
+                    begun(database).unlink()
     except psycopg.Error as why:
         raise StoreUnavailable(f"PostgreSQL does not answer: {type(why).__name__}.") from why
 

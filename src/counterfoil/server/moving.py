@@ -35,14 +35,20 @@ _log = logging.getLogger("counterfoil.server")
 
 
 def moved_to(database: Path) -> str:
-    """The address to which a database's tables have moved; empty where they have not."""
-    if not database.is_file():
+    """The address to which a database's tables have moved; empty where they have not. It is opened
+    where somebody has begun to move them, and not otherwise."""
+    if not begun(database).exists() or not database.is_file():
         return ""
     with opened(database) as connection:
         if connection.execute(_MARKED, (MARK,)).fetchone() == (0,):
             return ""
         [(address,)] = connection.execute(f"SELECT address FROM {MARK}")
         return str(address)
+
+
+def begun(database: Path) -> Path:
+    """The file beside it that is there from the moment when a move begins."""
+    return database.with_name(f"{database.name}-moving")
 
 
 class Home:

@@ -15,7 +15,7 @@ from counterfoil.cli.doctor.finding import Finding, ok, unseen, warning, wrong
 from counterfoil.errors import StoreUnavailable
 from counterfoil.server.composition import TABLES
 from counterfoil.status_change import Position
-from counterfoil.stores.migrations import STORE, migrations_in
+from counterfoil.stores.migrations import STORE, is_breaking, migrations_in
 from counterfoil.stores.rows import Reading, Transaction
 from counterfoil.stores.sqlite_writer import SqliteReading
 from counterfoil.stores.witness_files import WitnessFiles
@@ -147,7 +147,8 @@ def current(recorded: dict[tuple[str, int], str], dialect: str) -> Finding:
         for component, package in (("store", STORE), ("server", TABLES))
         for migration in migrations_in(f"{package}.{dialect}")
     }
-    newer = sorted(recorded.keys() - known.keys())
+    later = sorted(recorded.keys() - known.keys())
+    newer = [key for key in later if is_breaking(recorded[key])]
     other = sorted(key for key in recorded.keys() & known.keys() if recorded[key] != known[key])
     behind = sorted(known.keys() - recorded.keys())
     if newer or other:
@@ -161,6 +162,10 @@ def current(recorded: dict[tuple[str, int], str], dialect: str) -> Finding:
             "database-current",
             f"The tables are of an older version; to come: {_named(behind)}.",
             "Back the folder up, then start counterfoil serve, which brings them up to date.",
+        )
+    if later:
+        return ok(
+            "database-current", "Its tables are of a newer version, and this one can use them."
         )
     return ok("database-current", "Its tables are those of this version.")
 

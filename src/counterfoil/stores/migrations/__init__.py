@@ -1,6 +1,10 @@
 """Numbered migrations: files `0001_words.sql` of a package, applied in order, once, and recorded.
 
 A component has its own numbers, so that the server can keep tables of its own beside the store's.
+
+Nodes are upgraded one after the other, and the first one that starts brings the tables up to date.
+So a migration leaves tables that the version before can go on with, unless it says otherwise: then
+that version refuses them, and all nodes are stopped first.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
 STORE: Final = "counterfoil.stores.migrations"
 _MIGRATING: Final = "migrations"  # the lock's name
+# The first line of a migration after which older versions cannot go on.
+BREAKING: Final = "-- Breaking: older versions cannot use these tables."
+_BREAKS: Final = "breaking "  # before its checksum, so that those know
 _END: Final = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
 _NAMED: Final = re.compile(r"(\d{4})_\w+\.sql")
 _RECORDED: Final = "SELECT number, checksum FROM cf_migrations WHERE component = ?"
@@ -32,7 +39,9 @@ class Migration(NamedTuple):
 
     @property
     def checksum(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """What is recorded of it."""
+        digest = hashlib.sha256(self.text.encode()).hexdigest()
+        return f"{_BREAKS}{digest}" if self.text.startswith(BREAKING) else digest
 
     @property
     def statements(self) -> list[str]:
@@ -44,7 +53,8 @@ async def migrate(rows: Rows, *, component: str = "store", package: str = STORE)
     package: has a package of its own for each dialect.
 
     Safe when several processes start at once. Raises `ConfigurationError` for a database that a
-    newer version has written, or that was made by other migrations of the same number.
+    newer version has changed so that this one cannot use it, or that was made by other migrations
+    of the same number.
     """
     known = migrations_in(f"{package}.{rows.dialect}")
     recorded = await _recorded(rows, component)
@@ -62,10 +72,17 @@ def migrations_in(package: str) -> list[Migration]:
     )
 
 
+def is_breaking(checksum: str) -> bool:
+    """Whether what was recorded under this is more than an older version can go on with."""
+    return checksum.startswith(_BREAKS)
+
+
 def _require_known(component: str, known: list[Migration], recorded: dict[int, str]) -> None:
     checksums = {migration.number: migration.checksum for migration in known}
     for number, checksum in sorted(recorded.items()):
         if number not in checksums:
+            if not is_breaking(checksum):
+                continue
             raise ConfigurationError(
                 f"Install a newer Counterfoil: this database has migration {number} of"
                 f" {component}, which this version does not know."
