@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ import live
 from counterfoil.client import Client
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.tables.clients import ClientRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CALLS = [
     ("POST", "/v1/accounts"),
@@ -168,3 +171,15 @@ def test_two_clients_whose_cookies_would_share_a_name_are_refused(
         with pytest.raises(ConfigurationError, match="spa_r"):
             asyncio.run(rows.add(client, at=datetime.now(UTC), own_lifetime=True))
         assert site.person().sign_in("spa").who().status == 200
+
+
+def test_a_store_that_may_lose_is_said_with_every_answer(tmp_path: Path) -> None:
+    """Also with refusals; and one that keeps what it acknowledges says nothing."""
+    with live.serving(tmp_path / "data", durability="may-lose-on-failover") as weaker:
+        for answer in (weaker.person().try_sign_in(), weaker.call("GET", "/v1/session")):
+            assert answer.header("counterfoil-durability") == "may-lose-on-failover"
+
+
+def test_a_store_that_keeps_what_it_acknowledges_says_nothing(site: live.Site) -> None:
+    """Durable is what is promised."""
+    assert site.call("GET", "/livez").header("counterfoil-durability") is None

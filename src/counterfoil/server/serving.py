@@ -76,6 +76,7 @@ def web_config(server: Server) -> uvicorn.Config:
         metrics=server.metrics,
         trusted=server.settings.networks,
         is_draining=lambda: server.readiness.is_draining,
+        durability=server.settings.durability,
     )
     return uvicorn.Config(
         requests,

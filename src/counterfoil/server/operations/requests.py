@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from counterfoil.server.operations.metrics import Metrics
     from counterfoil.server.proxies.forwarded import Network
+    from counterfoil.server.settings import Durability
 
 HEADER: Final = b"x-request-id"
+DURABILITY: Final = b"counterfoil-durability"  # on every answer, where it is less than durable
 NO_ROUTE: Final = "none"
 NO_METHOD: Final = "none"
 
@@ -85,11 +87,13 @@ class Requests:
         metrics: Metrics,
         trusted: tuple[Network, ...],
         is_draining: Callable[[], bool],
+        durability: Durability = "durable",
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._trusted = trusted
         self._is_draining = is_draining
+        self._weaker = [] if durability == "durable" else [(DURABILITY, durability.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,7 +109,7 @@ class Requests:
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 asked.status = message["status"]
-                named = [*message["headers"], (HEADER, asked.id.encode())]
+                named = [*message["headers"], (HEADER, asked.id.encode()), *self._weaker]
                 if self._is_draining():
                     named.append((b"connection", b"close"))
                 message = {**message, "headers": named}
