@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,6 +109,25 @@ def kill_one(nodes: Nodes) -> None:
     nodes.processes[0].kill()
     assert nodes.at_two(device).status == 200
     assert nodes.two.call("GET", "/v1/session", headers=other.headers()).status == 401
+
+
+def test_nodes_that_start_at_once_on_an_empty_database_all_serve(tmp_path: Path) -> None:
+    """Tables, clients, keys and the demo account are made once, by whoever is first."""
+    with new_schema() as url, ThreadPoolExecutor(3) as threads:
+        secret = tmp_path / "secret"
+        secret.write_text("the secret that each node is given\n")
+
+        def serve(number: int) -> str | None:
+            with live.process(tmp_path / str(number), store=url, secret_file=str(secret)) as (
+                site,
+                _,
+            ):
+                assert site.call("GET", "/readyz").status == 200
+                time.sleep(1)
+                return site.demo_password
+
+        passwords = list(threads.map(serve, range(3)))
+    assert sum(password is not None for password in passwords) == 1
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from counterfoil.errors import ConfigurationError, NotFound, SignInRefused
+from counterfoil.errors import ConfigurationError, IdentifierTaken, NotFound, SignInRefused
 from counterfoil.server.app import application
 from counterfoil.server.composition import Server, compose
 from counterfoil.server.operations import logs
@@ -101,7 +101,11 @@ async def demo_account(server: Server) -> str | None:
     except NotFound:
         password = secrets.token_urlsafe(15)
         _keep(place, password)
-        await server.accounts.register(DEMO, password, roles=["admin"])
+        try:
+            await server.accounts.register(DEMO, password, roles=["admin"])
+        except IdentifierTaken:  # by another node, which tells its password
+            place.unlink()
+            return None
         return password
     if password is None:
         return None
