@@ -61,8 +61,11 @@ def _decide(person: Person, held: Held, first: Node, second: Node) -> None:
             raise held.violated(f"lives, and {node.name} answers {checked}")
     if held.spent == spent and held.may_repeat:
         again = _answered(held, second, lambda held, node: person.refresh(held, node, spent=spent))
-        if again.status != 200 and not held.is_forgotten:
+        if again.status == 200:
+            return
+        if not held.is_forgotten:
             raise held.violated(f"a spent handle leads nowhere: {second.name} answers {again}")
+        person.lose(held)
 
 
 def _require_ended(person: Person, held: Held) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from crash import judge as judging
 from crash.calling import NONE, NOTHING, Answer, Credential
-from crash.held import Violation
+from crash.held import GRACE, Violation
 from crash.judge import judge
 from crash.node import Node
 from crash.person import Person
@@ -187,6 +187,28 @@ def test_a_sign_in_that_went_unanswered_may_have_left_a_session() -> None:
     first.records["s2"].has_ended = False
     assert "has ended, and is listed" in verdict(person)
     assert held not in person.sessions
+
+
+def test_a_spent_handle_that_arrives_after_its_grace_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a machine that is too busy; it ends the session, of which nothing more is asked."""
+    first, second = nodes()
+    person, held, other = ann(first, second)
+    person.sign_out(other, first)
+    sent = Person.refresh
+
+    def too_late(self: Person, held: Held, node: Node, *, spent: str = "") -> Answer:
+        if not spent:
+            return sent(self, held, node)
+        held.spent_at -= GRACE + 1
+        first.records[held.session_id].has_ended = True
+        return refused("refresh_reused")
+
+    monkeypatch.setattr(Person, "refresh", too_late)
+    judge(person, Random(1))
+    assert held not in person.sessions
+    assert person.heard["too late to say"] == 1
 
 
 def test_what_is_told_of_an_answer_holds_no_credential() -> None:
