@@ -27,14 +27,12 @@ from counterfoil.status_mirror import ListUnknown
 from counterfoil.strategies import session as plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from counterfoil.client import Client
     from counterfoil.credential import Facts
     from counterfoil.ending import Ending
     from counterfoil.events import Event
-    from counterfoil.feeds.local import LocalFeed
     from counterfoil.handle import Handle
     from counterfoil.parts import Parts
     from counterfoil.ports import Found
@@ -68,10 +66,12 @@ class Checking:
         try:
             return self.check_token(presented, audience=audience)
         except StatusStale as why:
-            step = _reading_that_helps(why, feed)
-            if step is None:
+            if isinstance(why.__cause__, ListUnknown):
+                await self.parts.aside(feed.catch_up)
+            elif feed.is_late:
+                await self.parts.aside(lambda: unless_undeclared(feed.make_up))
+            else:
                 raise
-            await self.parts.aside(lambda: unless_undeclared(step))
         return self._check_token(presented, audience)
 
     def check_token(self, presented: Presented, *, audience: str | None) -> Verified:
@@ -207,13 +207,6 @@ class Checking:
         """Whether a step-up came since: requests that were under way with the handle from before
         it pass, but nobody knows that it was they who stepped up."""
         return rules.current_of(handle, session, secrets=self.parts.secrets()) is None
-
-
-def _reading_that_helps(why: StatusStale, feed: LocalFeed) -> Callable[[], None] | None:
-    """What of the store to read for a token whose status is not known here."""
-    if isinstance(why.__cause__, ListUnknown):
-        return feed.catch_up
-    return feed.make_up if feed.is_late else None
 
 
 def _from_before(facts: Facts, found: Found) -> Facts:
