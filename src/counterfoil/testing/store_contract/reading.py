@@ -118,6 +118,19 @@ class Reading:
         assert drive(face.feed(None, now=NOW)) == await store.feed(None, now=NOW)
         assert face.blocking().suspends is False
 
+    async def test_a_step_aside_may_read_the_blocking_face(self, store: Store) -> None:
+        """It answers what the step does, and passes its error on; the face itself needs none."""
+        face = blocking_of(store)
+        await opened(store, a_session())
+        assert await store.aside(lambda: drive(face.look_up("s-1"))) == await found(store, "s-1")
+        assert face.waits_aside is False
+
+        def fail() -> None:
+            raise LookupError("s-2")
+
+        with pytest.raises(LookupError, match="s-2"):
+            await store.aside(fail)
+
     async def test_closing_again_does_nothing(self, store: Store) -> None:
         """A store may be closed twice, and without ever having been used."""
         await store.close()
