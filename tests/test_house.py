@@ -46,7 +46,8 @@ def texts() -> list[Path]:
     """Every text of the project; what is installed or downloaded lies in folders with a dot."""
     told = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "uv.lock", ROOT / ".ci" / "run"]
     told += sorted(ROOT.glob("*.md"))
-    for folder in ("src", "tests", "docs", "examples", "bench", "crash", "engines", "simulation"):
+    folders = ("src", "tests", "docs", "deploy", "examples", "bench", "crash", "engines")
+    for folder in (*folders, "simulation"):
         told += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
     return [path for path in told if "__pycache__" not in path.parts]
 
