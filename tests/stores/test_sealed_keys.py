@@ -149,6 +149,11 @@ def test_a_new_secret_is_given_to_one_node_after_the_other(rows: Rows, tmp_path:
     changed = two.update(rotated(clock))
     one.refresh()
     assert one.signing_keys() == changed
+    secrets = one.handle_secrets().versions
+    node(rows, tmp_path, OTHER, SECRET, clock=clock).refresh()  # the last one to begin so
+    alone = node(rows, tmp_path, OTHER, clock=clock)
+    assert alone.signing_keys() == changed
+    assert alone.handle_secrets().versions == secrets
 
 
 def test_what_is_sealed_cannot_stand_in_for_another_thing(rows: Rows, tmp_path: Path) -> None:

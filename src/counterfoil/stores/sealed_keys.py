@@ -81,6 +81,14 @@ class Seal:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._keys[0].encrypt(nonce, content.encode(), name.encode())
 
+    def is_current(self, name: str, sealed: bytes) -> bool:
+        """Whether the first secret opens it."""
+        try:
+            self._keys[0].decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
+        except InvalidTag:
+            return False
+        return True
+
     def open(self, name: str, sealed: bytes) -> bytes:
         """Raises `ConfigurationError` for what was sealed under another secret, or as another
         thing."""
@@ -155,6 +163,9 @@ class SealedKeys:
             if versions.keys() != {SIGNING_KEYS, HANDLE_SECRETS}:
                 drive(self._rows.transaction(self._make))
                 versions = dict(drive(self._rows.all(_VERSIONS)))
+            if kept.keys is None:
+                drive(self._rows.transaction(self._seal_anew))
+                versions = dict(drive(self._rows.all(_VERSIONS)))
             if versions != kept.versions:
                 kept = _Kept(
                     SigningKeySet.from_json(drive(self._read(self._rows, SIGNING_KEYS))[1]),
@@ -213,6 +224,15 @@ class SealedKeys:
         if HANDLE_SECRETS not in known:
             sealed = self._seal.close(HANDLE_SECRETS, new_secrets())
             await transaction.run(_WRITE, (HANDLE_SECRETS, 1, sealed))
+
+    async def _seal_anew(self, transaction: Transaction) -> None:
+        """Once, as a node begins: so a secret that no node begins with any more opens nothing."""
+        await transaction.lock("keys")
+        for name in (SIGNING_KEYS, HANDLE_SECRETS):
+            [(version, sealed)] = await transaction.all(_READ, (name,))
+            if not self._seal.is_current(name, sealed):
+                content = self._seal.open(name, sealed).decode()
+                await transaction.run(_WRITE, (name, version + 1, self._seal.close(name, content)))
 
     async def _read(self, reading: Reading, name: str) -> tuple[int, bytes]:
         row = await reading.one(_READ, (name,))
