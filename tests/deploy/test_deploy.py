@@ -30,6 +30,7 @@ from deploy.reading import (
     last,
     of_unit,
 )
+from proxies.running import required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,9 +199,7 @@ def test_nodes_share_what_they_must_and_no_more() -> None:
 
 def test_the_proxy_knows_every_node() -> None:
     """Caddy understands Caddyfile, and sends to the nodes of compose.yaml, by their readiness."""
-    program = shutil.which("caddy")
-    if program is None:
-        pytest.skip("caddy is not installed, so deploy/Caddyfile is not tested")
+    program = required("caddy")
     given = ["--config", str(DEPLOY / "Caddyfile"), "--adapter", "caddyfile"]
     issuer = {"COUNTERFOIL_ISSUER": "https://auth.example"}
     done = subprocess.run(
@@ -248,7 +247,7 @@ def test_systemd_understands_the_unit(*, dropped_in: bool, tmp_path: Path) -> No
     """`systemd-analyze verify` has nothing to say, by itself and with the file for PostgreSQL."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("systemd-analyze is not installed, so deploy/counterfoil.service is not tested")
+        pytest.skip("No systemd-analyze: install systemd, and the unit in deploy/ is verified.")
     text = UNIT.read_text(encoding="utf-8")
     place = tmp_path / UNIT.name
     there = shutil.which("true") or PROGRAM[0]  # nothing is installed where the unit says

@@ -72,7 +72,7 @@ def required(name: str) -> str:
     """The program; without it the test skips aloud, or fails where CI says it must be there."""
     path = shutil.which(name, path=PROGRAMS)
     if path is None:
-        told = f"{name} is not installed, so its configuration in docs/proxies.md is not tested"
+        told = f"{name} is not installed, so what is configured for it is not tested"
         if os.environ.get(REQUIRED):
             pytest.fail(f"{told}, and {REQUIRED} is set")
         pytest.skip(told)

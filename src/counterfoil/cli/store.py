@@ -46,7 +46,10 @@ def migrate(
 
     settings = existing(data)
     if address_of(settings):
-        raise ConfigurationError(f"What {settings.data} was served from is kept elsewhere already.")
+        raise ConfigurationError(
+            f"Go on with --data {settings.data} as before: what it was served from is kept"
+            " elsewhere already."
+        )
     require_owner(settings.data)
     address = _address(to, to_file)
     asyncio.run(_prepare(address, settings))

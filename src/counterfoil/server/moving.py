@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from counterfoil.errors import StoreUnavailable
 from counterfoil.handle import HandleSecrets
@@ -66,19 +66,33 @@ class Home:
         self.first = store
         self.store: SqliteStore | PostgresStore = store
         self.keys: KeyFiles | SealedKeys = store.default_keys()
+        self.faces = faces_of(store)
 
-    def has_moved(self, since: object) -> bool:
-        """Whether what could not be done at that store can be done at another one now. Raises
-        `StoreUnavailable` where that one cannot be opened."""
+    def has_moved(self, since: Rows) -> bool:
+        """Whether what could not be done by these rows can be done by others now. Raises
+        `StoreUnavailable` where the other store cannot be opened."""
         with self._moving:
-            if self.store is not since:
+            if since not in self.faces:
                 return True
-            address = moved_to(self.first.path) if since is self.first else ""
+            address = moved_to(self.first.path) if self.store is self.first else ""
             if not address:
                 return False
             self.store, self.keys = self._open_other(self._settings, address)
+            self.faces = faces_of(self.store)
         _log.warning("The store was moved: going on with the other one.")
         return True
+
+
+class Faces(NamedTuple):
+    """The rows of a store, for threads and for event loops. Made once: they are asked for with each
+    read."""
+
+    blocking: Rows
+    suspending: Rows
+
+
+def faces_of(store: SqliteStore | PostgresStore) -> Faces:
+    return Faces(store.blocking().rows, store.rows)
 
 
 class MovableRows:
@@ -94,26 +108,26 @@ class MovableRows:
 
     @property
     def dialect(self) -> str:
-        return self._rows(self._home.store).dialect
+        return self._now.dialect
 
     @property
     def waits_aside(self) -> bool:
         return self.suspends and self._home.store.waits_aside
 
     async def aside(self, step: Callable[[], T]) -> T:
-        return await self._rows(self._home.store).aside(step)
+        return await self._now.aside(step)
 
     def hint(self) -> object:
-        store = self._home.store
+        rows = self._now
         try:
-            return type(store), self._rows(store).hint()
+            return rows.dialect, rows.hint()
         except StoreUnavailable:
-            if not self._home.has_moved(store):
+            if not self._home.has_moved(rows):
                 raise
         return self.hint()
 
     def wait(self, hint: object, seconds: float) -> bool:
-        return self._rows(self._home.store).wait(hint, seconds)
+        return self._now.wait(hint, seconds)
 
     async def one(self, sql: str, values: Values = ()) -> Row | None:
         return await self._there(lambda rows: rows.one(sql, values))
@@ -137,21 +151,23 @@ class MovableRows:
 
     async def _there(self, ask: Callable[[Rows], Coroutine[Any, Any, T]]) -> T:
         """Where the tables are. Nothing was done where they are not."""
-        store = self._home.store
+        rows = self._now
         try:
-            return await ask(self._rows(store))
+            return await ask(rows)
         except StoreUnavailable:
-            if not await self._has_moved(store):
+            if not await self._has_moved(rows):
                 raise
-        return await ask(self._rows(self._home.store))
+        return await ask(self._now)
 
-    async def _has_moved(self, since: object) -> bool:
+    async def _has_moved(self, since: Rows) -> bool:
         if not self.suspends:
             return self._home.has_moved(since)
         return await asyncio.to_thread(self._home.has_moved, since)
 
-    def _rows(self, store: SqliteStore | PostgresStore) -> Rows:
-        return store.rows if self.suspends else store.blocking().rows
+    @property
+    def _now(self) -> Rows:
+        faces = self._home.faces
+        return faces.suspending if self.suspends else faces.blocking
 
 
 class MovableStore(RowsStore):
@@ -190,7 +206,9 @@ class MovableKeys:
         return self._home.keys.handle_secrets()
 
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
-        self._home.has_moved(self._home.first)  # or it would be changed where nobody looks any more
+        self._home.has_moved(
+            self._home.faces.blocking
+        )  # or it would be changed where nobody looks any more
         return self._home.keys.update(change)
 
     def refresh(self) -> None:

@@ -112,11 +112,12 @@ class Database:
     def start_in_child(self) -> None:
         """The parent's threads are not here, and its connections are not ours to use or to close:
         psycopg, too, ends only those that its own process has opened."""
+        if self._closed:
+            return
         _not_ours.append((self.lanes, self._listener, self._waiters))
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._pid = os.getpid()
         self._counting = threading.Lock()
         self._stirred = 0
         self.answering = Answering()
