@@ -221,11 +221,18 @@ def test_entering_raises_when_the_keys_do_not_come() -> None:
 
 def test_without_entering_the_first_check_starts_the_thread() -> None:
     """It cannot know yet, says so, and soon does: for whom no `with` fits."""
-    with answering(saying_json(JWKS)) as server:
+    is_told = threading.Event()
+
+    def reply(connection: socket.socket, head: str) -> None:
+        is_told.wait(30)
+        saying_json(JWKS)(connection, head)
+
+    with answering(reply) as server:
         verifier = Verifier(issuer=server.url, audience="api", clock=FrozenClock(now=NOW))
         token = signed(header(), payload(iss=server.url))
         with pytest.raises(KeysStale):
             verifier.check(token)
+        is_told.set()
         until(lambda: server.asked)
         until(verifier._following.keys.is_fresh)  # noqa: SLF001 - without a further check
         assert verifier.check(token).subject == "user-17"
