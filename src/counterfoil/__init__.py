@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from counterfoil.stores.key_files import KeyFiles
     from counterfoil.stores.memory import MemoryStore
     from counterfoil.stores.postgres import PostgresStore
+    from counterfoil.stores.redis.store import RedisStore
     from counterfoil.stores.sqlite import SqliteStore
     from counterfoil.strategies.hybrid import HybridStrategy
     from counterfoil.strategies.jwt import JwtStrategy
@@ -43,6 +44,7 @@ _HOMES = {
     "Opened": "outcome",
     "PostgresStore": "stores.postgres",
     "Presented": "credential",
+    "RedisStore": "stores.redis.store",
     "Revoked": "outcome",
     "Session": "session",
     "SessionStrategy": "strategies.session",
@@ -69,6 +71,7 @@ __all__ = [
     "Opened",
     "PostgresStore",
     "Presented",
+    "RedisStore",
     "Revoked",
     "Session",
     "SessionStrategy",

@@ -99,21 +99,22 @@ class Ending:
         # Those that ended before are not looked at, so their tokens count with all they may have.
         count, lost, longest, began = 0, 0, longest_lags(client), self.parts.clock.now()
         query = SessionQuery(client_id=client_id, live_at=_BEFORE_ANY, limit=BATCH)
-        while batch := await store.sessions(query):
-            now = self.parts.clock.now()
-            states = {s.subject: await store.subject(s.subject) for s in batch}
-            commit = self._end(batch, states, "client_revoked", now, ended=False)
-            if not await self.parts.commit(commit):
-                lost += 1
-                if lost == ATTEMPTS:
-                    raise Overloaded(retry_after=timedelta(seconds=1))
-                continue
-            lost = 0
-            count += sum(session.is_live(now=now) for session in batch)
-            lag = self._lags(batch, now=now)
-            longest = (max(longest[0], lag[0]), max(longest[1], lag[1]))
-            if progress is not None:
-                progress(count)
+        while page := await store.sessions(query):
+            for batch in self._by_shard(page):
+                now = self.parts.clock.now()
+                states = {s.subject: await store.subject(s.subject) for s in batch}
+                commit = self._end(batch, states, "client_revoked", now, ended=False)
+                if not await self.parts.commit(commit):
+                    lost += 1
+                    if lost == ATTEMPTS:
+                        raise Overloaded(retry_after=timedelta(seconds=1))
+                    continue
+                lost = 0
+                count += sum(session.is_live(now=now) for session in batch)
+                lag = self._lags(batch, now=now)
+                longest = (max(longest[0], lag[0]), max(longest[1], lag[1]))
+                if progress is not None:
+                    progress(count)
         return _revoked(count, longest, ended_at=began if count else None)
 
     async def end_family(self, session_id: str, detail: dict[str, Any]) -> None:
@@ -172,6 +173,13 @@ class Ending:
             moves_feed=True,
             events=events,
         )
+
+    def _by_shard(self, sessions: Iterable[Session]) -> Iterable[list[Session]]:
+        """Those of each shard, since one commit touches no two."""
+        found: dict[int, list[Session]] = {}
+        for session in sessions:
+            found.setdefault(self.parts.any_store.shard(session.subject), []).append(session)
+        return found.values()
 
     def _lags(self, ended: Iterable[Session], *, now: datetime) -> tuple[timedelta, timedelta]:
         """The longest that any of their credentials can outlive what is acknowledged now."""

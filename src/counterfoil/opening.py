@@ -121,6 +121,7 @@ class Opening:
                 session.id,
                 secret=self.parts.entropy(handles.SECRET_BYTES),
                 secrets=self.parts.secrets(),
+                shard=self.parts.store.shard(session.subject),
                 generation=session.generation + 1,
             )
             renewed = session.rotated(handle, now=now).stepped_up(now=now)
@@ -220,10 +221,12 @@ class Opening:
     def _first(
         self, subject: str, client: Client, device: str, now: datetime
     ) -> tuple[Handle, Session]:
+        session_id, shard = self._place(subject)
         handle = handles.first(
-            handles.new_session_id(self.parts.entropy(handles.SESSION_ID_BYTES)),
+            session_id,
             secret=self.parts.entropy(handles.SECRET_BYTES),
             secrets=self.parts.secrets(),
+            shard=shard,
         )
         return handle, sessions.opened(
             handle,
@@ -233,6 +236,15 @@ class Opening:
             device=device,
             now=now,
         )
+
+    def _place(self, subject: str) -> tuple[str, int]:
+        """An id that leads to where the subject lies, and its shard."""
+        kept = self.parts.kept
+        shard = 0 if kept is None else kept.shard(subject)
+        while True:
+            session_id = handles.new_session_id(self.parts.entropy(handles.SESSION_ID_BYTES))
+            if kept is None or kept.shard(session_id) == shard:
+                return session_id, shard
 
     def _require_room(self, session: Session, client: Client, now: datetime) -> None:
         grace = client.lifetime.grace

@@ -44,6 +44,9 @@ class Commit:
     opening fixed (subject, client_id, created_at, absolute_end) is not written again. `moves_feed`
     says that it withdraws trust: without any change it takes one number all the same, so that a
     store from which it is missing shows that by its number. `epoch`: the store must still be in it.
+
+    Its sessions and subjects lie in one shard (`Store.shard`), and `clients` is written without
+    either. A store of several shards raises `ValueError` otherwise; one of one shard takes it.
     """
 
     sessions: tuple[Session, ...] = ()
@@ -108,6 +111,11 @@ class Store(Protocol):
         """Waits, in a thread of its own, until the hint may be another, or for so long. True when
         something has stirred: the hint moves then or a moment later. It may return at any time
         before, and does where it cannot be told. Raises nothing."""
+
+    def shard(self, name: str) -> int:
+        """In which shard, from 0 to 65,535, a subject lies, with all that is theirs. A session is
+        found at once if its id, as a name, is of the same one, and else by one read more. Always 0
+        where everything lies together."""
 
     async def look_up(self, session_id: str) -> Found | None:
         """Read after the call began, from the primary. An id of any text is allowed."""

@@ -7,7 +7,8 @@
   application of its own, on a free port, in that server's place.
 - `toml`, `json`: must parse.
 
-A page that names DATABASE_URL has an empty PostgreSQL, and a SECRET_FILE.
+A page that names DATABASE_URL has an empty PostgreSQL, and a SECRET_FILE; one that names REDIS_URL
+an empty Valkey.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from counterfoil import BlockingCounterfoil, Counterfoil
 from docs.transcript import Transcript
 from postgresql import new_schema
 from serving import until
+from valkeys import empty_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DATABASE: Final = "DATABASE_URL"  # in the environment of a page that names it
+REDIS: Final = "REDIS_URL"  # likewise
 FILE: Final = re.compile(r"# ((?:\w+/)?[\w-]+\.(?:py|toml))\n")
 COMMAND: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 PRINTS: Final = re.compile(r"# prints (.*)$", re.MULTILINE)
@@ -229,6 +232,12 @@ def schema() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def valkey() -> Iterator[str]:
+    with empty_valkey() as url:
+        yield url
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 async def test_a_page_shows_what_happens(
     page: Path,
@@ -243,6 +252,8 @@ async def test_a_page_shows_what_happens(
         monkeypatch.setenv(DATABASE, request.getfixturevalue("schema"))
         (tmp_path / "secret").write_text("the secret that each node is given", encoding="utf-8")
         monkeypatch.setenv("SECRET_FILE", "secret")
+    if any(REDIS in block.text for block in blocks):
+        monkeypatch.setenv(REDIS, request.getfixturevalue("valkey"))
     reader = Reader(tmp_path)
     if f"$ {APPLICATION}" in commands_of(blocks):
         reader.transcript.known["localhost:8000"] = f"localhost:{free_port()}"

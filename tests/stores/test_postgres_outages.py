@@ -13,7 +13,7 @@ import pytest
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
 from counterfoil.ports import Commit
-from counterfoil.stores import postgres_connection, postgres_lane, postgres_rows
+from counterfoil.stores import lanes, postgres_connection, postgres_line, postgres_rows
 from counterfoil.stores.postgres import PostgresStore
 from counterfoil.testing.records import a_session, found, opened
 from postgresql import new_schema, postgres_server
@@ -53,7 +53,7 @@ def store(server: PostgresServer) -> Iterator[PostgresStore]:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long."""
-    for module in (postgres_connection, postgres_lane, postgres_rows):
+    for module in (postgres_connection, postgres_line, postgres_rows):
         monkeypatch.setattr(module, "PATIENCE", 0.2)
 
 
@@ -130,7 +130,7 @@ async def test_a_server_that_says_nothing_is_waited_for_once(
     assert first < 3
     assert turns > 50 * first
     counting.cancel()
-    await asyncio.sleep(2 * postgres_lane.REST)
+    await asyncio.sleep(2 * lanes.REST)
     looks = [asyncio.ensure_future(look_up())]
     await asyncio.sleep(0.4)
     looks += [asyncio.ensure_future(look_up()) for _ in range(100)]
@@ -236,7 +236,7 @@ async def test_what_was_acknowledged_survives_the_death_of_every_process(
 
 async def test_more_than_can_wait_are_refused(store: PostgresStore, monkeypatch: Any) -> None:
     """A queue without an end is an outage for everybody, a little later."""
-    monkeypatch.setattr(postgres_lane, "MOST_WAITING", 20)
+    monkeypatch.setattr(lanes, "MOST_WAITING", 20)
     held = threading.Event()
     lane = store.rows.database.lanes["work"]
     blockers = [hold(store, held) for _ in range(4)]

@@ -77,6 +77,10 @@ class MemoryStore:
         with self._lock:
             return self._stirred.wait_for(lambda: self._written != hint, seconds)
 
+    def shard(self, name: str) -> int:
+        del name
+        return 0
+
     async def look_up(self, session_id: str) -> Found | None:
         with self._lock:
             session = self._sessions.get(session_id)

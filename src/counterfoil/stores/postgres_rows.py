@@ -5,25 +5,23 @@ Both hand what is to be done to the threads of a lane, and wait for it in their 
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from counterfoil.drive import drive
+from counterfoil.stores.faces import BlockingFace, SuspendingFace
+from counterfoil.stores.lanes import Job
 from counterfoil.stores.postgres_connection import PATIENCE, begin, commit, roll_back
-from counterfoil.stores.postgres_lane import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from psycopg import Cursor
 
+    from counterfoil.stores.place import LaneName
     from counterfoil.stores.postgres_connection import Connection
-    from counterfoil.stores.postgres_database import Database, LaneName
-    from counterfoil.stores.postgres_lane import Lane
+    from counterfoil.stores.postgres_database import Database
     from counterfoil.stores.rows import Reading, Row, Transaction, Values
-    from counterfoil.stores.waiting import Waiter
 
 T = TypeVar("T")
 _AT_ONE_MOMENT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -34,19 +32,15 @@ _LOCK: Final = (
 )
 
 
-class BlockingPostgresRows:
+class BlockingPostgresRows(BlockingFace):
     """Waits in the calling thread; never suspends."""
 
     dialect = "postgres"
-    suspends = False
-    waits_aside = False
 
     def __init__(self, database: Database, lane: LaneName) -> None:
+        super().__init__(database)
         self.database = database
         self._lane = lane
-
-    async def aside(self, step: Callable[[], T]) -> T:
-        return step()
 
     def hint(self) -> object:
         return self.database.hint()
@@ -90,32 +84,13 @@ class BlockingPostgresRows:
             return await self.aside(partial(self.database.patiently, work))
         return await self._do(work)
 
-    async def handed(self, lane: Lane, make: Callable[..., Waiter]) -> Any:
-        """What becomes of the job that `make` makes for whoever waits here."""
-        future: Future[Any] = Future()
-        lane.submit(make(future=future))
-        return future.result()
-
     async def _do(self, work: Callable[[Connection], T]) -> T:
         done: T = await self.handed(self.database.lanes[self._lane], partial(Job, work=work))
         return done
 
 
-class PostgresRows(BlockingPostgresRows):
+class PostgresRows(SuspendingFace, BlockingPostgresRows):
     """Waits for a future, while its loop serves others."""
-
-    suspends = True
-    waits_aside = True
-
-    async def aside(self, step: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.database.aside(), step)
-
-    async def handed(self, lane: Lane, make: Callable[..., Waiter]) -> Any:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        lane.submit(make(future=future, loop=loop))
-        return await future
 
 
 class PostgresReading:

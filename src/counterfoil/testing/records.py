@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.events import Event
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from counterfoil.status_change import FeedRead, Status
     from counterfoil.subject import ClientState, SubjectState
 
-NOW: Final = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+# Later than any clock says: a store may forget by its own what has reached its absolute end.
+NOW: Final = datetime(2126, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 HOUR: Final = timedelta(hours=1)
 ISSUING: Final = Issuing(window=HOUR, size=4096, access=timedelta(minutes=5))
@@ -62,6 +64,14 @@ def a_session(session_id: str = "s-1", **changes: Any) -> Session:
 
 def an_event(kind: EventKind = "session_opened", **changes: Any) -> Event:
     return replace(Event(kind=kind, at=NOW, subject="user-1"), **changes)
+
+
+def beside(store: Store, subject: str) -> str:
+    """Another subject, of the same shard: one commit may be about both."""
+    shard = store.shard(subject)
+    return next(
+        other for other in (f"{subject}+{n}" for n in count()) if store.shard(other) == shard
+    )
 
 
 async def opened(store: Store, session: Session, *, events: tuple[Event, ...] = ()) -> Found:

@@ -53,6 +53,9 @@ class CountedStore:
     def wait(self, hint: object, seconds: float) -> bool:
         return self._store.wait(hint, seconds)
 
+    def shard(self, name: str) -> int:
+        return self._store.shard(name)
+
     async def look_up(self, session_id: str) -> Found | None:
         return await self._counted("look_up", self._store.look_up(session_id))
 

@@ -108,7 +108,7 @@ def session_of(row: Row) -> Session:
         spent_at=() if row[11] == "[]" else tuple(map(moment_of, json.loads(row[11]))),
         claims=json.loads(row[12]),
         claims_version=row[13],
-        indices=() if row[14] == "[]" else tuple(map(_index_of, json.loads(row[14]))),
+        indices=() if row[14] == "[]" else tuple(map(index_of, json.loads(row[14]))),
         access_until=moment_or_none(row[15]),
         device=json.loads(row[16]),
         ended_at=moment_or_none(row[17]),
@@ -116,7 +116,7 @@ def session_of(row: Row) -> Session:
     )
 
 
-def _index_of(entry: list[Any]) -> StatusIndex:
+def index_of(entry: list[Any]) -> StatusIndex:
     list_id, index, claims_version, until = entry
     return StatusIndex(list_id, index, claims_version, moment_of(until))
 

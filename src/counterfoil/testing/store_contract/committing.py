@@ -20,6 +20,7 @@ from counterfoil.testing.records import (
     a_session,
     an_event,
     an_index,
+    beside,
     everything,
     found,
     opened,
@@ -66,8 +67,8 @@ class Committing:
             session = a_session(version=version, generation=version)
             state = replace(USER, version=version, epoch=version)
             client = ClientState(client_id="web", version=version)
-            commit = Commit(sessions=(session,), subjects=(state,), clients=(client,))
-            assert await store.commit(commit) is True
+            assert await store.commit(Commit(sessions=(session,), subjects=(state,))) is True
+            assert await store.commit(Commit(clients=(client,))) is True
             assert await found(store, "s-1") == (session, state)
             assert await store.client("web") == client
 
@@ -79,19 +80,28 @@ class Committing:
         assert await store.commit(Commit(clients=(ClientState(client_id="api", version=1),)))
         index = await an_index(store)
         before = await everything(store)
-        new = a_session("s-9", subject="user-9")
+        subjects = [each.subject for each in failure.sessions]
+        subjects += [each.subject for each in failure.subjects]
+        subject = beside(store, (subjects or ["user-1"])[0])
         commit = replace(
             failure,
-            sessions=(new, *failure.sessions),
-            subjects=(SubjectState(subject="user-9", version=1), *failure.subjects),
-            clients=(ClientState(client_id="new", version=1), *failure.clients),
             changes=(StatusChange(index.list_id, index.index, INVALID),),
             events=(an_event(),),
         )
+        if failure.clients:
+            new = ClientState(client_id="new", version=1)
+            commit = replace(commit, clients=(new, *failure.clients))
+        else:
+            state = SubjectState(subject=subject, version=1)
+            commit = replace(
+                commit,
+                sessions=(a_session("s-9", subject=subject), *failure.sessions),
+                subjects=(state, *failure.subjects),
+            )
         assert await store.commit(commit) is False
         assert await everything(store) == before
         assert await store.look_up("s-9") is None
-        assert await store.subject("user-9") == SubjectState(subject="user-9")
+        assert await store.subject(subject) == SubjectState(subject=subject)
         assert await store.client("new") == ClientState(client_id="new")
 
     async def test_a_client_that_stands_still_is_not_written(self, store: Store) -> None:

@@ -21,6 +21,7 @@ from counterfoil.errors import (
 from counterfoil.outcome import Opened
 from counterfoil.stores.memory import MemoryKeys
 from counterfoil.testing.clock import FrozenClock
+from counterfoil.testing.records import NOW
 from counterfoil.testing.store_contract.together import ByTasks, ByThreads, Together, eager_threads
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Race:
             else [Client(client_id="api", strategy="hybrid")],
             claims=lambda _: {"roles": list(self.roles)},
             keys=keys(),
-            clock=FrozenClock(),
+            clock=FrozenClock(now=NOW),
         )
 
     async def run(self, *verbs: Coroutine[Any, Any, Any]) -> list[Any]:

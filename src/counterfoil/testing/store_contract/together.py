@@ -54,6 +54,9 @@ class Hesitant:
     def default_keys(self) -> Keys:
         return self._store.default_keys()
 
+    def shard(self, name: str) -> int:
+        return self._store.shard(name)
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 

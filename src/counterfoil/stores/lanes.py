@@ -1,4 +1,4 @@
-"""Threads with a connection each, which do one job after the other.
+"""Threads with a line each to a database, which do one job after the other.
 
 A database across a network may take long, or never answer. So nobody asks it but these threads: an
 event loop waits for a future and serves others meanwhile, and any number of threads share a few
@@ -12,47 +12,47 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-import psycopg
+from typing import Any, Final, Protocol
 
 from counterfoil.errors import StoreUnavailable
-from counterfoil.stores.postgres_connection import (
-    PATIENCE,
-    CommitUnknown,
-    is_conflict,
-    is_late,
-    is_to_be_left,
-    is_unavailable,
-)
 from counterfoil.stores.waiting import Waiter, settle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from counterfoil.stores.postgres_connection import Connection
 
 MOST_WAITING: Final = 5_000
 REST: Final = 0.1  # seconds between two looks at a database that does not answer
 PROMPT: Final = 0.25  # seconds for such a look, in which others wait for what comes of it
-CONFLICTS: Final = 10  # with others, after which it is the database that is to blame
+
+Perform = Callable[[Any, Sequence[Any]], None]  # jobs on a connection
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job(Waiter):
-    """What to do on a connection. It may be begun again on another one, unless it has raised
-    `CommitUnknown`."""
+    """What to do on a connection. It may be begun again on another one, unless it has raised what
+    says that it may have been done."""
 
-    work: Callable[[Connection], Any]
+    work: Callable[[Any], Any]
 
 
-class Place(Protocol):
+class Line(Protocol):
+    """One thread's way to the database."""
+
+    def perform(self, perform: Perform, jobs: Sequence[Waiter]) -> BaseException | None:
+        """Does them. Answers what kept it from doing so."""
+
+    def drop(self) -> None:
+        """Closes what is open; the next job opens it again."""
+
+
+class Lanes(Protocol):
     """The database, as its lanes know it."""
 
     answering: Answering
 
-    def open(self) -> Connection: ...
+    def require(self, job: Waiter) -> None:
+        """Raises `StoreUnavailable` where it is known that the job cannot be done."""
+
+    def line(self) -> Line: ...
     def unavailable(self, why: BaseException) -> StoreUnavailable: ...
 
 
@@ -67,12 +67,22 @@ class Answering:
 
     def require(self) -> None:
         """Lets everything through while it does; then one job now and then, which looks, and those
-        that come with it. Raises `StoreUnavailable` for all others."""
+        that come with it. Raises `StoreUnavailable` for all others. Whoever was let through tells
+        what came of it."""
+        self._admit(looks=True)
+
+    def expect(self) -> None:
+        """The same for who only queues, and comes to `require` later."""
+        self._admit(looks=False)
+
+    def _admit(self, *, looks: bool) -> None:
         failure, now = self._failure, time.monotonic()
         if failure is None:
             return
         with self._lock:
             if self._looked_at is None and now >= self._rest_until:
+                if not looks:
+                    return
                 self._looked_at = now
             if self._looked_at is None or now - self._looked_at > PROMPT:
                 raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
@@ -95,11 +105,11 @@ class Lane:
 
     def __init__(
         self,
-        place: Place,
+        place: Lanes,
         *,
         threads: int,
         together: int = 1,
-        perform: Callable[[Connection, Sequence[Any]], None] | None = None,
+        perform: Perform | None = None,
     ) -> None:
         self._place = place
         self._most = threads
@@ -124,12 +134,10 @@ class Lane:
                 raise StoreUnavailable("The store is closed.")
             if len(self._jobs) >= MOST_WAITING:
                 raise self._place.unavailable(StoreUnavailable("Too many wait for the database."))
-            self._place.answering.require()
+            self._place.require(job)
             self._jobs.append(job)
             if self._idle < len(self._jobs) and len(self._threads) < self._most:
-                thread = threading.Thread(
-                    target=self._work, name="counterfoil-postgres", daemon=True
-                )
+                thread = threading.Thread(target=self._work, name="counterfoil-store", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             self._something.notify()
@@ -143,7 +151,7 @@ class Lane:
             thread.join()
 
     def _work(self) -> None:
-        line = _Line(self._place)
+        line = self._place.line()
         while jobs := self._take():
             error = line.perform(self._perform, jobs)
             for job in jobs:
@@ -164,7 +172,7 @@ class Lane:
 
     def _noted(self, error: BaseException | None) -> list[Waiter]:
         """Notes whether the database answers; where it does not, answers those who wait."""
-        if not isinstance(error, _NoAnswer):
+        if not isinstance(error, NoAnswer):
             self._place.answering.note(None)
             return []
         self._place.answering.note(error)
@@ -176,71 +184,10 @@ class Lane:
         return failed
 
 
-class _NoAnswer(StoreUnavailable):
+class NoAnswer(StoreUnavailable):
     """No job can be done now, whatever it is."""
 
 
-class _Line:
-    """One thread's connection, opened when it is needed."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._connection: Connection | None = None
-
-    def perform(
-        self, perform: Callable[[Connection, Sequence[Any]], None], jobs: Sequence[Waiter]
-    ) -> BaseException | None:
-        """Does them. Answers what kept it from doing so.
-
-        A connection may have been lost since it was last used. Nothing is lost with it, since
-        nothing was committed, so it is done again on a new one, once.
-        """
-        conflicts = 0
-        while True:
-            was_open = self._connection is not None
-            try:
-                connection = self._opened()
-            except psycopg.Error as why:
-                return self._no_answer(why)
-            try:
-                connection.allow(PATIENCE + 1)
-                perform(connection, jobs)
-            except CommitUnknown as why:
-                self.drop()
-                return self._place.unavailable(why)
-            except psycopg.Error as why:
-                if is_conflict(why) and conflicts < CONFLICTS:
-                    conflicts += 1
-                    time.sleep(random.uniform(0, 0.001) * 2**conflicts)  # noqa: S311 - no secret
-                    continue
-                if not is_unavailable(why):
-                    return why
-                is_lost = connection.is_lost
-                if is_lost or is_to_be_left(why):
-                    self.drop()
-                    if was_open and not is_late(why):
-                        continue
-                return self._no_answer(why) if is_lost else self._place.unavailable(why)
-            except BaseException as why:  # noqa: BLE001 - whatever it is, nobody may wait for ever
-                return why
-            return None
-
-    def drop(self) -> None:
-        """Closes the connection; the next job opens another one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _opened(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._place.open()
-        return self._connection
-
-    def _no_answer(self, why: BaseException) -> _NoAnswer:
-        said = self._place.unavailable(why)
-        return _NoAnswer(said.detail, retry_after=said.retry_after)
-
-
-def _each(connection: Connection, jobs: Sequence[Job]) -> None:
+def _each(connection: Any, jobs: Sequence[Job]) -> None:
     for job in jobs:
         job.value = job.work(connection)
