@@ -130,6 +130,9 @@ class NodeStore:
     async def aside(self, step: Callable[[], T]) -> T:
         return step()
 
+    def shard(self, name: str) -> int:
+        return self.primary.store.shard(name)
+
     def default_keys(self) -> Keys:
         raise ConfigurationError("The nodes share a folder of keys.")
 

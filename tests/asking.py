@@ -168,6 +168,9 @@ class Failing:
     def blocking(self) -> MemoryStore:
         return self._store
 
+    def shard(self, name: str) -> int:
+        return self._store.shard(name)
+
     async def aside(self, step: Callable[[], Any]) -> Any:
         return step()
 

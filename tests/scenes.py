@@ -165,6 +165,9 @@ class Waiting:
     def blocking(self) -> MemoryStore:
         return self._store
 
+    def shard(self, name: str) -> int:
+        return self._store.shard(name)
+
     async def aside(self, step: Callable[[], Any]) -> Any:
         return step()
 
