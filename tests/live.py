@@ -243,7 +243,7 @@ async def made(
     settings: Settings, hasher: PasswordHasher | None = None
 ) -> tuple[Server, str | None]:
     """A server with more clients, registered as the command line would, and demo's password."""
-    store, _ = opened(settings)
+    store = opened(settings).tables
     await migrate(store.rows, component="server", package=TABLES)
     rows = ClientRows(store.rows, settings.lifetime)
     for client in MORE_CLIENTS:

@@ -1,4 +1,5 @@
-"""Several nodes of one issuer on one PostgreSQL: what is done at one holds at the others."""
+"""Several nodes of one issuer on one PostgreSQL, with their sessions there or in a Valkey cluster:
+what is done at one holds at the others."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import pytest
 
 import live
 from counterfoil import Verifier
+from engines.valkey import url_of
 from postgresql import new_schema, postgres_server
+from valkeys import empty_valkey, valkey_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,19 +34,23 @@ class Nodes(NamedTuple):
         return self.two.call("GET", "/v1/session", headers=device.headers())
 
 
-def nodes_on(url: str, folder: Path, stack: ExitStack) -> Nodes:
+def nodes_on(url: str, folder: Path, stack: ExitStack, *, sessions: str = "") -> Nodes:
     secret = folder / "secret"
     secret.write_text("the secret that each node is given\n")
-    settings: dict[str, Any] = {"store": url, "secret_file": str(secret)}
+    settings: dict[str, Any] = {"store": url, "secret_file": str(secret), "sessions": sessions}
     one, first = stack.enter_context(live.process(folder / "one", **settings))
     two, second = stack.enter_context(live.process(folder / "two", issuer=one.url, **settings))
     return Nodes(one, two, (first, second))
 
 
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+@pytest.fixture(scope="module", params=["postgres", "cluster"])
+def nodes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nodes]:
     with new_schema() as url, ExitStack() as stack:
-        yield nodes_on(url, tmp_path_factory.mktemp("nodes"), stack)
+        is_apart = request.param == "cluster"
+        sessions = stack.enter_context(empty_valkey(cluster=True)) if is_apart else ""
+        yield nodes_on(url, tmp_path_factory.mktemp("nodes"), stack, sessions=sessions)
 
 
 @pytest.mark.parametrize("client_id", ["web", "api", "partner", "phone", "spa"])
@@ -164,6 +171,31 @@ def test_a_database_that_is_gone_stops_sessions_and_nothing_else(
         live.until(lambda: set(codes().values()) == {""}, patience=5)
         live.until(lambda: passes(verifier, devices["api"].token), patience=8)
         assert devices["phone"].sign_out().status == 200
+
+
+def test_a_master_that_is_gone_takes_its_sessions_along_and_no_others(tmp_path: Path) -> None:
+    """Until it is back, with all that it acknowledged; verifiers go on for their bound."""
+    with ExitStack() as stack:
+        url, masters = stack.enter_context(new_schema()), stack.enter_context(valkey_cluster())
+        nodes = nodes_on(url, tmp_path, stack, sessions=url_of(masters))
+        people = [nodes.one.person() for _ in range(12)]
+        devices = [person.sign_in("phone") for person in people]
+        ended = [person.sign_in("phone") for person in people]
+        tokens = [person.sign_in("api") for person in people]
+        for device in ended:
+            assert device.sign_out().status == 200
+        masters[1].kill()
+
+        def codes(asked: list[live.Device]) -> set[str]:
+            return {nodes.at_two(device).code for device in asked}
+
+        live.until(lambda: codes(devices) == {"", "store_unavailable"}, patience=8)
+        assert codes(tokens) == {""}
+        assert codes(ended) <= {"session_revoked", "store_unavailable"}
+        live.until(lambda: codes(tokens) == {"status_stale"}, patience=15)
+        masters[1].start()
+        live.until(lambda: codes([*devices, *tokens]) == {""}, patience=15)
+        assert codes(ended) == {"session_revoked"}
 
 
 def passes(verifier: Verifier, token: str) -> bool:

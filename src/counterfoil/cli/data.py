@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 
 from counterfoil.clock import Clock
 from counterfoil.engine import Counterfoil
-from counterfoil.errors import ConfigurationError, Malformed, NotFound
+from counterfoil.errors import ConfigurationError, Malformed, NotFound, StoreUnavailable
 from counterfoil.server.accounts import Accounts, canonicalised
 from counterfoil.server.composition import compose
 from counterfoil.server.settings import PREFIX, Settings, load
-from counterfoil.server.storing import address_of
+from counterfoil.server.storing import address_of, sessions_address_of
 from counterfoil.server.tables.accounts import Account
 from counterfoil.server.tables.client_secrets import ClientSecrets
 from counterfoil.server.tables.clients import ClientRows
@@ -40,6 +40,7 @@ class DataFolder:
     client_secrets: ClientSecrets
     verifiers: VerifierRows
     clock: Clock
+    close: Callable[[], Coroutine[Any, Any, None]]
 
     async def account(self, who: str) -> Account:
         """The account of an identifier or a subject. Raises `NotFound`, and `Malformed` where the
@@ -68,8 +69,7 @@ def at(place: Path | None, work: Callable[[DataFolder], Coroutine[Any, Any, T]])
         try:
             return await work(folder)
         finally:
-            folder.accounts.hasher.close()
-            await folder.auth.close()
+            await folder.close()
 
     return asyncio.run(run())
 
@@ -78,6 +78,11 @@ def existing(place: Path | None) -> Settings:
     """The settings for a data folder that is there, as it was last served. Raises
     `ConfigurationError`."""
     settings = load({"data": place})
+    if not settings.sessions_address and _noted(settings, "sessions_are_apart"):
+        raise ConfigurationError(
+            f"Set {PREFIX}SESSIONS or {PREFIX}SESSIONS_FILE as for the server: the sessions of"
+            f" {settings.data} are kept elsewhere."
+        )
     if address_of(settings):
         return _as_served(settings)
     try:
@@ -85,7 +90,7 @@ def existing(place: Path | None) -> Settings:
             return _as_served(settings)
     except OSError as why:
         raise ConfigurationError(f"Make {settings.data} readable: {why.strerror}.") from None
-    if _is_shared(settings):
+    if _noted(settings, "is_shared"):
         raise ConfigurationError(
             f"Set {PREFIX}STORE or {PREFIX}STORE_FILE as for the server: what {settings.data} is"
             " served from is kept elsewhere."
@@ -98,11 +103,23 @@ def existing(place: Path | None) -> Settings:
 
 def require_file(settings: Settings) -> None:
     """Raises `ConfigurationError` where the database is no file that could be copied."""
+    if settings.database.exists() and _are_apart(settings):
+        raise ConfigurationError(
+            "Copy the database and what is in Redis by their own tools; once a copy of either was"
+            " put back, run `counterfoil restore --declare`."
+        )
     if address_of(settings):
         raise ConfigurationError(
             "Copy a shared database by its own tools, such as pg_dump; once a copy was put back,"
             " run `counterfoil restore --declare`."
         )
+
+
+def _are_apart(settings: Settings) -> bool:
+    try:
+        return bool(sessions_address_of(settings))
+    except StoreUnavailable:  # one that cannot be read is restored whatever it says
+        return False
 
 
 def require_owner(data: Path) -> None:
@@ -127,6 +144,7 @@ def remember(settings: Settings, issuer: str) -> None:
         "registration_is_open": settings.registration_is_open,
         "trusted_proxies": list(settings.trusted_proxies),
         "is_shared": bool(address_of(settings)),
+        "sessions_are_apart": bool(settings.sessions_address),
     }
     note = settings.data / NOTE
     # By renaming: a command reads the old note or the new one.
@@ -136,9 +154,9 @@ def remember(settings: Settings, issuer: str) -> None:
     written.replace(note)
 
 
-def _is_shared(settings: Settings) -> bool:
+def _noted(settings: Settings, what: str) -> bool:
     try:
-        return bool(json.loads((settings.data / NOTE).read_bytes()).get("is_shared"))
+        return bool(json.loads((settings.data / NOTE).read_bytes()).get(what))
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -172,4 +190,5 @@ async def _open(settings: Settings) -> DataFolder:
         server.client_secrets,
         VerifierRows(server.store.rows),
         server.auth.clock,
+        server.close,
     )

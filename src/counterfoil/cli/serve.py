@@ -32,7 +32,11 @@ def serve(
     data: Data = None,
     store: Annotated[
         Text,
-        _option("--store", "Where sessions are kept, if not in SQLite: postgresql://…", "URL"),
+        _option("--store", "Where things are kept, if not in SQLite: postgresql://…", "URL"),
+    ] = None,
+    sessions: Annotated[
+        Text,
+        _option("--sessions", "Where sessions are kept, if apart from all else: redis://…", "URL"),
     ] = None,
     workers: Annotated[
         int | None, _option("--workers", "How many processes answer; by default one.")
@@ -96,6 +100,7 @@ def serve(
             "workers": workers,
             "data": data,
             "store": store,
+            "sessions": sessions,
             "issuer": issuer,
             "registration": registration,
             "pages_client": pages_client,

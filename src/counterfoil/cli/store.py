@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,43 +15,73 @@ from counterfoil.cli.progress import counting
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.composition import TABLES
 from counterfoil.server.settings import Settings
-from counterfoil.server.storing import address_of, seal_of
+from counterfoil.server.storing import address_of, seal_of, sessions_address_of
 from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.migrations import migrate as bring_up_to_date
+
+if TYPE_CHECKING:
+    from counterfoil.server.migrating import Moved
 
 commands = typer.Typer(help="Where a server keeps what it keeps.")
 
 To = Annotated[
     str, typer.Option("--to", metavar="URL", help="postgresql://…, with nothing of Counterfoil's.")
 ]
-ToFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--to-file", readable=False, help="A file that says it, for a URL with a password."
-    ),
+SessionsTo = Annotated[
+    str,
+    typer.Option("--sessions-to", metavar="URL", help="redis://…, for the sessions alone."),
 ]
+
+
+def _file(flag: str) -> Any:
+    return typer.Option(flag, readable=False, help="A file that says it: it may hold a password.")
+
+
+ToFile = Annotated[Path | None, _file("--to-file")]
+SessionsToFile = Annotated[Path | None, _file("--sessions-to-file")]
 
 
 @commands.command()
 def migrate(
-    *, to: To = "", to_file: ToFile = None, data: Data = None, as_json: AsJson = False
+    *,
+    to: To = "",
+    to_file: ToFile = None,
+    sessions_to: SessionsTo = "",
+    sessions_to_file: SessionsToFile = None,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Move everything from SQLite to PostgreSQL, also while a server uses it.
+    """Move what a server keeps, also while servers use it.
 
-    Nobody is signed out, and a running server goes on there by itself. Who writes waits for less
-    than two seconds, once; who reads waits for nothing.
+    --to moves everything from SQLite to PostgreSQL; --sessions-to moves the sessions alone, from
+    either of them, to Redis or Valkey. Nobody is signed out, and a running server goes on there by
+    itself. Who writes waits for less than two seconds, once; who reads waits for nothing.
     """
+    given = [to, to_file, sessions_to, sessions_to_file]
+    if sum(map(bool, given)) != 1:
+        raise ConfigurationError("Say where to: --to postgresql://…, or --sessions-to redis://….")
+    settings = existing(data)
+    require_owner(settings.data)
+    if address := to or _read(to_file):
+        _move_all(settings, address, as_json=as_json)
+    else:
+        _move_sessions(settings, sessions_to or _read(sessions_to_file), as_json=as_json)
+
+
+def _move_all(settings: Settings, address: str, *, as_json: bool) -> None:
     from counterfoil.server.migrating import move
     from counterfoil.stores.sealed_keys import Seal
 
-    settings = existing(data)
     if address_of(settings):
         raise ConfigurationError(
             f"Go on with --data {settings.data} as before: what it was served from is kept"
             " elsewhere already."
         )
-    require_owner(settings.data)
-    address = _address(to, to_file)
+    if sessions_address_of(settings):
+        raise ConfigurationError(
+            "Move everything to PostgreSQL first, and the sessions to Redis after that: they are"
+            " there already."
+        )
     asyncio.run(_prepare(address, settings))
     secret_file = seal_of(settings, makes=True)
     seal, keys = Seal.in_file(secret_file), KeyFiles(settings.data / "keys")
@@ -65,30 +95,56 @@ def migrate(
             progress=progress,
         )
     if as_json:
-        tell_json(
-            {
-                "rows": moved.rows,
-                "writers_waited_seconds": round(moved.locked, 3),
-                "secret_file": str(secret_file),
-            }
-        )
+        tell_json({**_figures(moved), "secret_file": str(secret_file)})
         return
-    tell(f"Moved {moved.rows:,} rows; writers waited for {moved.locked * 1000:.0f} ms.")
+    _tell(moved)
     tell("Servers on this folder go on there by themselves, also when they are started again.")
     tell(f"Give every other node COUNTERFOIL_STORE, and a copy of {secret_file} as")
     tell("COUNTERFOIL_SECRET_FILE: the keys are sealed under it in the database.")
     tell(f"{settings.database} holds what was there until now, and is read no more.")
 
 
-def _address(to: str, to_file: Path | None) -> str:
-    if bool(to) == bool(to_file):
-        raise ConfigurationError("Say where to: --to postgresql://…, or --to-file.")
-    if to_file is None:
-        return to
+def _move_sessions(settings: Settings, address: str, *, as_json: bool) -> None:
     try:
-        return to_file.read_text(encoding="utf-8").strip()
+        from counterfoil.server.sessions_migrating import move_sessions
+    except ImportError:
+        raise ConfigurationError("Install counterfoil[redis] and counterfoil[postgres].") from None
+
+    if sessions_address_of(settings):
+        raise ConfigurationError("Go on as before: the sessions are kept in Redis already.")
+    shared = address_of(settings)
+    with counting("Moving", "rows", whole=True) as progress:
+        moved = move_sessions(
+            settings.database,
+            shared,
+            address,
+            durability=settings.durability,
+            progress=progress,
+        )
+    if as_json:
+        tell_json(_figures(moved))
+        return
+    _tell(moved)
+    tell("Servers go on there by themselves, also when they are started again: the database says")
+    tell("where the sessions are. COUNTERFOIL_SESSIONS says it too, and comes first.")
+    tell("Accounts, clients and keys stay where they were.")
+
+
+def _figures(moved: Moved) -> dict[str, object]:
+    return {"rows": moved.rows, "writers_waited_seconds": round(moved.locked, 3)}
+
+
+def _tell(moved: Moved) -> None:
+    tell(f"Moved {moved.rows:,} rows; writers waited for {moved.locked * 1000:.0f} ms.")
+
+
+def _read(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise ConfigurationError(f"Make {to_file} readable.") from None
+        raise ConfigurationError(f"Make {file} readable.") from None
 
 
 async def _prepare(address: str, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from counterfoil.server.operations.observed import ObservedAccounts, ObservedCou
 from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.passwords.hashing import PasswordHasher
 from counterfoil.server.settings import Settings
-from counterfoil.server.storing import ServerKeys, ServerStore, opened
+from counterfoil.server.storing import ServerKeys, ServerStore, Sessions, opened
 from counterfoil.server.tables.accounts import AccountRows
 from counterfoil.server.tables.attempts import Attempts
 from counterfoil.server.tables.client_secrets import ClientSecrets
@@ -33,6 +33,7 @@ class Server:
 
     settings: Settings
     store: ServerStore
+    sessions: Sessions
     hasher: PasswordHasher
     clients: RegisteredClients
     client_rows: ClientRows
@@ -47,6 +48,7 @@ class Server:
     async def close(self) -> None:
         self.hasher.close()
         await self.auth.close()
+        await self.store.close()
 
 
 async def compose(
@@ -61,7 +63,7 @@ async def compose(
     what nobody can ask for any more; of several workers, one does."""
     clock = SystemClock()
     metrics = metrics or Metrics()
-    store, keys = opened(settings)
+    store, sessions, keys = opened(settings)
     await migrate(store.rows, component="server", package=TABLES)
     client_rows = ClientRows(store.rows, settings.lifetime)
     if settings.dev:
@@ -77,17 +79,17 @@ async def compose(
     auth = ObservedCounterfoil(
         metrics,
         issuer=settings.issuer or f"http://localhost:{settings.port}",
-        store=CountedStore(store, metrics),
+        store=CountedStore(sessions, metrics),
         keys=keys,
         clients=clients,
         claims=lambda subject: claims_of(account_rows, subject),
         clock=clock,
     )
 
-    if store.waits_aside:
+    if sessions.waits_aside:
         # It takes longer than a look at a file; and what is read now is known in an outage too.
         with suppress(Unavailable):
-            await store.aside(auth.follow)
+            await sessions.aside(auth.follow)
 
     def secret() -> bytes:
         secrets = auth.keys.handle_secrets()
@@ -96,11 +98,12 @@ async def compose(
     hasher = hasher or PasswordHasher(share=settings.workers)
     attempts = Attempts(store.rows, secret)
     accounts = ObservedAccounts(metrics, account_rows, attempts, hasher, auth, clock)
-    gauges.register(metrics, store=store, hasher=hasher, keys=keys, auth=auth)
+    gauges.register(metrics, store=store, sessions=sessions, hasher=hasher, keys=keys, auth=auth)
     secrets = ClientSecrets(store.rows)
     return Server(
         settings=settings,
         store=store,
+        sessions=sessions,
         hasher=hasher,
         clients=clients,
         client_rows=client_rows,
@@ -109,6 +112,6 @@ async def compose(
         accounts=accounts,
         keys=keys,
         metrics=metrics,
-        readiness=Readiness(store.blocking(), keys),
+        readiness=Readiness(sessions.blocking(), keys),
         sweeps=sweeps,
     )

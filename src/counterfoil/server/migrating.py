@@ -28,7 +28,7 @@ PAGE: Final = 1_000
 FEW: Final = 500  # changes, after which the last ones are copied while nobody writes
 LOCKED_WITHIN: Final = 2.0  # seconds that writers may wait
 TRIES: Final = 5
-_NOTES: Final = "cf_moving"
+NOTES: Final = "cf_moving"
 _ARRIVING: Final = "cf_arriving"
 
 
@@ -82,7 +82,7 @@ def move(
             target.deadline = float("inf")
             begun(database).touch(mode=0o600)
             try:
-                with _noting(source):
+                with noting(source, TABLES):
                     return _Move(source, target, progress).run(address, seal)
             finally:
                 if not moved_to(database):
@@ -92,16 +92,16 @@ def move(
 
 
 @contextmanager
-def _noting(source: sqlite3.Connection) -> Iterator[None]:
+def noting(source: sqlite3.Connection, tables: Sequence[Table]) -> Iterator[None]:
     """Triggers note what changes, in whatever process."""
     _forget(source)
     source.execute("BEGIN IMMEDIATE")
-    source.execute(f"CREATE TABLE {_NOTES} (number INTEGER PRIMARY KEY, place TEXT, key)")
-    for table in TABLES:
+    source.execute(f"CREATE TABLE {NOTES} (number INTEGER PRIMARY KEY, place TEXT, key)")
+    for table in tables:
         for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
-            name = f"{_NOTES}_{table.name}_{event}"
+            name = f"{NOTES}_{table.name}_{event}"
             source.execute(
-                f"CREATE TRIGGER {name} AFTER {event} ON {table.name} BEGIN INSERT INTO {_NOTES}"
+                f"CREATE TRIGGER {name} AFTER {event} ON {table.name} BEGIN INSERT INTO {NOTES}"
                 f" (place, key) VALUES ('{table.name}', {row}.{table.key}); END"
             )
     source.execute("COMMIT")
@@ -116,9 +116,9 @@ def _forget(source: sqlite3.Connection) -> None:
         source.execute("ROLLBACK")
     source.execute("BEGIN IMMEDIATE")
     sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE ?"
-    for (name,) in source.execute(sql, (f"{_NOTES}%",)).fetchall():
+    for (name,) in source.execute(sql, (f"{NOTES}%",)).fetchall():
         source.execute(f"DROP TRIGGER {name}")
-    source.execute(f"DROP TABLE IF EXISTS {_NOTES}")
+    source.execute(f"DROP TABLE IF EXISTS {NOTES}")
     source.execute("COMMIT")
 
 
@@ -190,14 +190,14 @@ class _Move:
     def _catch_up(self) -> int:
         """Copies what was noted; how much that was."""
         source = self._source
-        [(last, count)] = source.execute(f"SELECT max(number), count(*) FROM {_NOTES}").fetchall()
+        [(last, count)] = source.execute(f"SELECT max(number), count(*) FROM {NOTES}").fetchall()
         for table in TABLES:
-            sql = f"SELECT DISTINCT key FROM {_NOTES} WHERE place = ? AND number <= ?"
+            sql = f"SELECT DISTINCT key FROM {NOTES} WHERE place = ? AND number <= ?"
             keys = [key for (key,) in source.execute(sql, (table.name, last))]
             for start in range(0, len(keys), PAGE):
                 self._copy_again(table, keys[start : start + PAGE])
         if count:
-            source.execute(f"DELETE FROM {_NOTES} WHERE number <= ?", (last,))
+            source.execute(f"DELETE FROM {NOTES} WHERE number <= ?", (last,))
         return int(count)
 
     def _copy_again(self, table: Table, keys: list[Any]) -> None:

@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     data: Path = Path("counterfoil-data")
     store: SecretStr = SecretStr("")  # SQLite in the data folder; or postgresql://…
     store_file: Path | None = None  # a file that says it
+    sessions: SecretStr = SecretStr("")  # in the store; or redis://…, which has them alone
+    sessions_file: Path | None = None
     secret_file: Path | None = None  # which every node has, where they share a store
     durability: Durability = "durable"
     issuer: str = ""
@@ -112,16 +114,13 @@ class Settings(BaseSettings):
     def store_address(self) -> str:
         """The URL of a shared store; empty for SQLite in the data folder. Raises
         `ConfigurationError`."""
-        if self.store_file is None:
-            return self.store.get_secret_value()
-        if self.store.get_secret_value():
-            raise ConfigurationError(f"Set {PREFIX}STORE or {PREFIX}STORE_FILE, not both.")
-        try:
-            return self.store_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigurationError(
-                f"Make {self.store_file} readable: it says where the store is."
-            ) from None
+        return _said("STORE", self.store, self.store_file)
+
+    @property
+    def sessions_address(self) -> str:
+        """The URL of where sessions are kept, if apart from all else. Raises
+        `ConfigurationError`."""
+        return _said("SESSIONS", self.sessions, self.sessions_file)
 
     @property
     def database(self) -> Path:
@@ -152,6 +151,20 @@ def load(flags: Mapping[str, Any], *, environment: Mapping[str, str] | None = No
     except ValidationError as why:
         raise ConfigurationError(_sentence(why)) from None
     return _complete(settings)
+
+
+def _said(name: str, value: SecretStr, file: Path | None) -> str:
+    """What a setting says, or the file that says it."""
+    if file is None:
+        return value.get_secret_value()
+    if value.get_secret_value():
+        raise ConfigurationError(f"Set {PREFIX}{name} or {PREFIX}{name}_FILE, not both.")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"Make {file} readable: it is what {PREFIX}{name}_FILE names."
+        ) from None
 
 
 def _complete(settings: Settings) -> Settings:

@@ -5,24 +5,75 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.moving import Home, MovableKeys, MovableStore, moved_to
+from counterfoil.server.sessions_moving import (
+    MovableSessions,
+    SessionsHome,
+    sessions_moved_from,
+    sessions_moved_to,
+)
 from counterfoil.server.settings import Settings
 from counterfoil.stores.sqlite import SqliteStore
+from counterfoil.stores.sqlite_copies import opened as opened_file
 
 if TYPE_CHECKING:
     from counterfoil.stores.postgres import PostgresStore
+    from counterfoil.stores.redis.store import RedisStore
     from counterfoil.stores.sealed_keys import SealedKeys
 
 ServerStore: TypeAlias = "MovableStore | PostgresStore"
+Sessions: TypeAlias = "MovableSessions | RedisStore"
 ServerKeys: TypeAlias = "MovableKeys | SealedKeys"
 _SEAL: Final = "seal"
 
 
-def opened(settings: Settings) -> tuple[ServerStore, ServerKeys]:
-    """The store, with its keys. Raises `ConfigurationError`, and `StoreUnavailable`."""
+class Stores(NamedTuple):
+    """What a server keeps: tables, sessions, which may lie apart from them, and keys."""
+
+    tables: ServerStore
+    sessions: Sessions
+    keys: ServerKeys
+
+
+def opened(settings: Settings) -> Stores:
+    """All of it. Raises `ConfigurationError`, and `StoreUnavailable`."""
+    tables, keys = _tables(settings)
+    rows = tables.blocking().rows
+    if address := settings.sessions_address or sessions_moved_to(rows):
+        return Stores(tables, sessions_at(settings, address), keys)
+    home = SessionsHome(tables, rows, lambda address: sessions_at(settings, address))
+    return Stores(tables, MovableSessions(home), keys)
+
+
+def sessions_address_of(settings: Settings) -> str:
+    """The URL of where sessions are kept apart from all else, as set or as they have moved; else
+    empty. Raises `ConfigurationError`, and `StoreUnavailable`."""
+    if settings.sessions_address:
+        return settings.sessions_address
+    if not address_of(settings):
+        with opened_file(settings.database) as connection:
+            return sessions_moved_from(connection)
+    store, _ = opened_at(settings, address_of(settings))
+    try:
+        return sessions_moved_to(store.blocking().rows)
+    finally:
+        drive(store.blocking().close())
+
+
+def sessions_at(settings: Settings, address: str) -> RedisStore:
+    """Sessions apart from all else. Raises `ConfigurationError`, and `StoreUnavailable`."""
+    try:
+        from counterfoil.stores.redis.store import RedisStore
+    except ImportError:
+        raise ConfigurationError("Install counterfoil[redis] for these --sessions.") from None
+    return RedisStore(address, durability=settings.durability)
+
+
+def _tables(settings: Settings) -> tuple[ServerStore, ServerKeys]:
     if address := address_of(settings):
         return opened_at(settings, address)
     store = MovableStore(Home(settings, SqliteStore(settings.database), opened_at))

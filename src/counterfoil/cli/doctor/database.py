@@ -14,6 +14,7 @@ from urllib.parse import quote
 from counterfoil.cli.doctor.finding import Finding, ok, unseen, warning, wrong
 from counterfoil.errors import StoreUnavailable
 from counterfoil.server.composition import TABLES
+from counterfoil.server.sessions_moving import sessions_moved_from
 from counterfoil.status_change import Position
 from counterfoil.stores.migrations import STORE, is_breaking, migrations_in
 from counterfoil.stores.rows import Reading, Transaction
@@ -172,6 +173,8 @@ def current(recorded: dict[tuple[str, int], str], dialect: str) -> Finding:
 
 def declared(path: Path, connection: sqlite3.Connection) -> Finding:
     """Whether it is as far as it is known to have come. For a database whose tables are current."""
+    if sessions_moved_from(connection):
+        return unseen("database-declared", "How far the sessions have come: they are elsewhere.")
     position = Position(*connection.execute("SELECT epoch, number FROM cf_feed").fetchone())
     noted = WitnessFiles(path.parent / "keys").noted(position.store)
     (is_copy,) = connection.execute("SELECT count(*) FROM cf_backup").fetchone()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.cli.doctor import (
+    apart,
     configured,
     database,
     exposure,
@@ -26,8 +27,11 @@ from counterfoil.cli.doctor.database import ReadOnlyRows
 from counterfoil.cli.doctor.finding import Finding, Level, unseen, wrong
 from counterfoil.client import Client
 from counterfoil.drive import drive
+from counterfoil.errors import CounterfoilError
 from counterfoil.ports import SessionQuery
-from counterfoil.server.storing import address_of
+from counterfoil.server.sessions_moving import sessions_moved_from
+from counterfoil.server.settings import Settings
+from counterfoil.server.storing import address_of, sessions_address_of
 from counterfoil.stores.statements.store import RowsStore
 
 NEVER: Final = (
@@ -79,6 +83,8 @@ def _all(place: Path | None, url: str | None) -> Iterator[Finding]:
         kept = _database(setup)
         yield from kept.findings
         yield from keys.findings(setup.data, in_use=kept.in_use, clients=kept.clients)
+    if settings is not None and (elsewhere := _elsewhere(settings)):
+        yield apart.finding(settings, elsewhere)
     answers = running.answers(setup)
     yield answers
     yield running.of_files(setup.data, now=datetime.now(UTC))
@@ -90,6 +96,18 @@ def _all(place: Path | None, url: str | None) -> Iterator[Finding]:
         yield running.of_issuer(issuer)
     else:
         yield unseen("issuer", "The issuer: its URL is not known. Name it with --url.")
+
+
+def _elsewhere(settings: Settings) -> str:
+    """Where sessions are kept, if apart from all else; empty where that cannot be known, which
+    others say."""
+    try:
+        if settings.sessions_address or address_of(settings):
+            return sessions_address_of(settings)
+        with database.opened(settings.database) as connection:
+            return sessions_moved_from(connection)
+    except (CounterfoilError, sqlite3.Error, OSError):
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from counterfoil.server.operations.metrics import Metrics
     from counterfoil.server.operations.observed import ObservedCounterfoil
     from counterfoil.server.passwords.hashing import PasswordHasher
-    from counterfoil.server.storing import ServerKeys, ServerStore
+    from counterfoil.server.storing import ServerKeys, ServerStore, Sessions
     from counterfoil.server.verifiers.register import VerifierRegister
 
 LOOK_EVERY: Final = 0.25
@@ -41,6 +41,7 @@ def register(
     metrics: Metrics,
     *,
     store: ServerStore,
+    sessions: Sessions,
     hasher: PasswordHasher,
     keys: ServerKeys,
     auth: ObservedCounterfoil,
@@ -52,7 +53,7 @@ def register(
     metrics.gauge(
         "counterfoil_store_queue",
         "What waits for the writer, or a connection, of the database.",
-        lambda: store.rows.database.waiting,
+        lambda: store.rows.database.waiting + sessions.waiting,
     )
     metrics.age(
         "counterfoil_status_age_seconds",

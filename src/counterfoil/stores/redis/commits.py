@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import StoreUnavailable
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from counterfoil.ports import Commit
     from counterfoil.session import Session
     from counterfoil.stores.redis.place import Shards
-    from counterfoil.subject import ClientState
+    from counterfoil.subject import ClientState, SubjectState
 
 Argument = str | bytes | int
+KEPT_BEYOND: Final = timedelta(minutes=10)
 _NONCE_BITS: Final = 63
 _HELD: Final = 1
 _UNHEARD: Final = 2
@@ -48,7 +50,8 @@ def write(shards: Shards, commit: Commit, *, name: str) -> bool:
     """name: what this process tells those who listen."""
     shard = shard_of_commit(commit, shards.count)
     for session in commit.sessions:
-        _point(shards, session, shard)
+        if session.version == 1:
+            point(shards, session, shard)
     moves = bool(commit.changes) or commit.moves_feed
     arguments = tuple(_arguments(commit, shard, name if moves else ""))
     held = shards.run(shard, "commit", *arguments)
@@ -66,8 +69,28 @@ def write(shards: Shards, commit: Commit, *, name: str) -> bool:
 
 
 def expires(session: Session) -> int:
-    """When the record goes by itself, in milliseconds."""
-    return -(-micros(session.absolute_end) // 1000)
+    """When the record goes by itself, in milliseconds: a while after its absolute end, so that who
+    comes with it then is told that it has expired, by whatever clock."""
+    return -(-micros(session.absolute_end + KEPT_BEYOND) // 1000)
+
+
+def session_fields(session: Session) -> tuple[Argument, ...]:
+    """A session, as scripts take it."""
+    return (
+        name_of(session.id),
+        session.version,
+        session_record(session),
+        expires(session),
+        micros(session.absolute_end),
+        micros(session.created_at),
+        name_of(session.client_id),
+        name_of(session.subject),
+    )
+
+
+def subject_fields(state: SubjectState) -> tuple[Argument, ...]:
+    """A subject, as scripts take it."""
+    return name_of(state.subject), state.version, subject_record(state)
 
 
 def _has_heard(shards: Shards, shard: int, client: ClientState) -> bool:
@@ -79,11 +102,11 @@ def _has_heard(shards: Shards, shard: int, client: ClientState) -> bool:
     return True
 
 
-def _point(shards: Shards, session: Session, shard: int) -> None:
+def point(shards: Shards, session: Session, shard: int) -> None:
     """Notes where a session lies that is not where its id says. If nothing comes of the commit it
     points to nothing."""
     said = shard_of(session.id, shards.count)
-    if said == shard or session.version > 1:
+    if said == shard:
         return
     key = prefixes(shards.count)[said].encode() + b"p:" + name_of(session.id)
     until = expires(session)
@@ -99,11 +122,9 @@ def _arguments(commit: Commit, shard: int, name: str) -> Iterator[Argument]:
     yield from (len(commit.sessions), len(commit.subjects), len(commit.clients))
     yield from (len(commit.unchanged), len(told))
     for session in commit.sessions:
-        yield from (name_of(session.id), session.version, session_record(session))
-        yield from (expires(session), micros(session.absolute_end), micros(session.created_at))
-        yield from (name_of(session.client_id), name_of(session.subject))
+        yield from session_fields(session)
     for state in commit.subjects:
-        yield from (name_of(state.subject), state.version, subject_record(state))
+        yield from subject_fields(state)
     for client in (*commit.clients, *commit.unchanged):
         yield from (name_of(client.client_id), client.version)
     for kind, what, subject in told:

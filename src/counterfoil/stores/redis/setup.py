@@ -10,7 +10,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
 from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.stores.redis.address import masters
+from counterfoil.stores.redis.address import Address, masters
 from counterfoil.stores.redis.place import RedisPlace, Shards
 from counterfoil.stores.redis.shards import ALONE, IN_CLUSTER, prefixes
 
@@ -18,11 +18,33 @@ if TYPE_CHECKING:
     from counterfoil.stores.postgres_setup import Durability
     from counterfoil.stores.redis.address import Client
 
+ARRIVING: Final = "arriving"  # a fact of the first shard, while another store is moved here
 FORMAT: Final = "1"
 OLDEST: Final = (7, 0)
 EPOCH_BYTES: Final = 12
 _NONCE_BITS: Final = 63
 _WEAKER: Final = "or say durability='may-lose-on-failover', and every answer says it too."
+
+
+def opened(address: str, durability: Durability, *, arriving: bool = False) -> RedisPlace:
+    """What is at an address, looked at and made ready. arriving: for who moves another store there.
+    Raises `ConfigurationError` and `StoreUnavailable`."""
+    where = Address(address)
+    try:
+        client = where.connect()
+        try:
+            shards = require_fit(client, durability)
+        finally:
+            client.close()
+    except RedisError as why:
+        raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
+    place = RedisPlace(where, shards=shards)
+    try:
+        prepare(Shards(place), arriving=arriving)
+    except BaseException:
+        place.close()
+        raise
+    return place
 
 
 def require_fit(client: Client, durability: Durability) -> int:
@@ -38,16 +60,20 @@ def require_fit(client: Client, durability: Durability) -> int:
     return IN_CLUSTER if isinstance(client, RedisCluster) else ALONE
 
 
-def prepare(place: RedisPlace) -> None:
+def prepare(shards: Shards, *, arriving: bool = False) -> None:
     """Makes ready what was not. Any number of nodes may do so at once. Raises `ConfigurationError`
     where something else is there, and `StoreUnavailable`."""
-    shards = Shards(place)
     own = secrets.token_hex(EPOCH_BYTES)
     epoch, kept, count, first = _prepare(shards, 0, own, FORMAT, shards.count)
     if kept.decode() != FORMAT or int(count) != shards.count:
         raise ConfigurationError(
             "Open this store with the version of Counterfoil that has written it, and as what it"
             " was made: alone, or a cluster."
+        )
+    facts = prefixes(shards.count)[0] + "f"
+    if shards.ask(0, lambda it: it.hexists(facts, ARRIVING), again=True) and not arriving:
+        raise ConfigurationError(
+            "Begin `counterfoil store migrate` into this Redis again: one has come to no end."
         )
     key = prefixes(shards.count)[0] + "m"
 

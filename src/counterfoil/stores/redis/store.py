@@ -9,17 +9,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis import RedisError
-
-from counterfoil.errors import ConfigurationError, StoreUnavailable
+from counterfoil.errors import ConfigurationError
 from counterfoil.ports import Commit
 from counterfoil.stores.faces import BlockingFace, SuspendingFace
 from counterfoil.stores.lanes import Job
 from counterfoil.stores.redis import commits, epochs, feed, listing
-from counterfoil.stores.redis.address import Address
 from counterfoil.stores.redis.place import LookUp, RedisPlace, ShardJob, Shards
 from counterfoil.stores.redis.records import found_of, name_of, subject_of
-from counterfoil.stores.redis.setup import prepare, require_fit
+from counterfoil.stores.redis.setup import opened
 from counterfoil.stores.redis.shards import shard_of
 from counterfoil.stores.statements.records import micros
 from counterfoil.subject import ClientState
@@ -52,26 +49,12 @@ class RedisStore:
     such a server.
     """
 
-    _place: RedisPlace
+    place: RedisPlace
     _feed: feed.Feed
     _face: BlockingFace
 
     def __init__(self, address: str, *, durability: Durability = "durable") -> None:
-        where = Address(address)
-        try:
-            client = where.connect()
-            try:
-                shards = require_fit(client, durability)
-            finally:
-                client.close()
-        except RedisError as why:
-            raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
-        place = RedisPlace(where, shards=shards)
-        try:
-            prepare(place)
-        except BaseException:
-            place.close()
-            raise
+        place = opened(address, durability)
         _show(self, place, feed.Feed(), SuspendingFace(place))
 
     @property
@@ -86,7 +69,7 @@ class RedisStore:
         if not self.suspends:
             return self
         face = RedisStore.__new__(RedisStore)
-        _show(face, self._place, self._feed, BlockingFace(self._place))
+        _show(face, self.place, self._feed, BlockingFace(self.place))
         return face
 
     def default_keys(self) -> Keys:
@@ -95,18 +78,23 @@ class RedisStore:
             " PostgresStore (sealed_keys). None are kept in Redis."
         )
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for one of the threads."""
+        return self.place.waiting
+
     def shard(self, name: str) -> int:
-        return shard_of(name, self._place.shards)
+        return shard_of(name, self.place.shards)
 
     async def aside(self, step: Callable[[], T]) -> T:
         return await self._face.aside(step)
 
     def hint(self) -> object:
-        return self._place.hint()
+        return self.place.hint()
 
     def wait(self, hint: object, seconds: float) -> bool:
         del hint  # what was heard since the last wait has not been forgotten
-        return self._place.wait(seconds)
+        return self.place.wait(seconds)
 
     async def look_up(self, session_id: str) -> Found | None:
         shard, name = self.shard(session_id), name_of(session_id)
@@ -138,15 +126,15 @@ class RedisStore:
     async def commit(self, commit: Commit) -> bool:
         if commit == Commit():
             return True
-        name = self._place.name
+        name = self.place.name
 
         def write(shards: Shards) -> bool:
             try:
                 return commits.write(shards, commit, name=name)
             finally:
-                self._place.stir()
+                self.place.stir()
 
-        shard = commits.shard_of_commit(commit, self._place.shards)
+        shard = commits.shard_of_commit(commit, self.place.shards)
         return await self._do("work", write, shard=shard)
 
     async def touch(self, session_id: str, at: datetime) -> None:
@@ -154,15 +142,15 @@ class RedisStore:
         elsewhere = await self._run(shard, "touch", name, micros(at))
         if isinstance(elsewhere, bytes):
             await self._run(int(elsewhere), "touch", name, micros(at))
-        self._place.stir()
+        self.place.stir()
 
     async def note(self, event: Event) -> None:
         await self.commit(Commit(events=(event,)))
 
     async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:
         def take(shards: Shards) -> Block:
-            block = feed.reserve(shards, issuing, count=count, now=now, name=self._place.name)
-            self._place.stir()
+            block = feed.reserve(shards, issuing, count=count, now=now, name=self.place.name)
+            self.place.stir()
             return block
 
         return await self._do("work", take, shard=0)
@@ -186,10 +174,10 @@ class RedisStore:
                     reached=reached,
                     because=because,
                     progress=progress,
-                    name=self._place.name,
+                    name=self.place.name,
                 )
             finally:
-                self._place.stir()
+                self.place.stir()
 
         return await self._do("work", begin)
 
@@ -209,19 +197,19 @@ class RedisStore:
                 if swept < limit:
                     left = limit - swept
                     swept += shards.run(shard, "sweep", micros(now), left, again=True)
-            feed.drop_lists(shards, now=now, name=self._place.name)
+            feed.drop_lists(shards, now=now, name=self.place.name)
             feed.trim_trail(shards)
-            self._place.stir()
+            self.place.stir()
             return swept
 
         return await self._do("work", sweep)
 
     async def close(self) -> None:
-        self._place.close()
+        self.place.close()
 
     async def _look_up(self, name: bytes, shard: int) -> Any:
         ask = partial(LookUp, session_id=name, shard=shard)
-        return await self._face.handed(self._place.lanes["look_ups"], ask)
+        return await self._face.handed(self.place.lanes["look_ups"], ask)
 
     async def _run(self, shard: int, name: str, *arguments: str | bytes | int) -> Any:
         return await self._do(
@@ -234,9 +222,9 @@ class RedisStore:
         make = (
             partial(Job, work=work) if shard is None else partial(ShardJob, work=work, shard=shard)
         )
-        done: T = await self._face.handed(self._place.lanes[lane], make)
+        done: T = await self._face.handed(self.place.lanes[lane], make)
         return done
 
 
 def _show(store: RedisStore, place: RedisPlace, read: feed.Feed, face: BlockingFace) -> None:
-    store._place, store._feed, store._face = place, read, face  # noqa: SLF001 - its own
+    store.place, store._feed, store._face = place, read, face  # noqa: SLF001 - its own

@@ -1,0 +1,221 @@
+"""The sessions that a server keeps in SQL are moved to Valkey, while they are used."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import live
+from cli.terminal import Terminal
+from counterfoil.drive import drive
+from counterfoil.errors import ConfigurationError, StoreUnavailable
+from counterfoil.server.composition import TABLES as PACKAGE
+from counterfoil.server.sessions_migrating import move_sessions
+from counterfoil.server.sessions_moving import sessions_moved_to
+from counterfoil.stores.migrations import migrate
+from counterfoil.stores.postgres import PostgresStore
+from counterfoil.stores.redis.store import RedisStore
+from counterfoil.stores.sqlite import SqliteStore
+from counterfoil.testing.records import (
+    NOW,
+    a_session,
+    an_event,
+    an_index,
+    everything,
+    found,
+    opened,
+    revoke,
+    revoke_client,
+)
+from postgresql import new_schema
+from server.test_migrating import Caller, fill, sign_in_and_out
+from valkeys import empty_valkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from counterfoil.server.migrating import Moved
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "cluster"])
+def target(request: pytest.FixtureRequest) -> Iterator[str]:
+    with empty_valkey(cluster=request.param) as url:
+        yield url
+
+
+class From:
+    """A database, and what is moved from it."""
+
+    def __init__(self, store: Any, path: Path, address: str) -> None:
+        self.store = store  # over rows, of whatever database
+        self._path = path
+        self._address = address
+        drive(migrate(self.store.rows, component="server", package=PACKAGE))
+
+    def move(self, target: str, progress: Callable[[int], None] = lambda _: None) -> Moved:
+        return move_sessions(
+            self._path, self._address, target, durability="durable", progress=progress
+        )
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[From]:
+    with ExitStack() as stack:
+        path, address = tmp_path / "counterfoil.db", ""
+        store: Any
+        if request.param == "sqlite":
+            store = SqliteStore(path).blocking()
+        else:
+            address = stack.enter_context(new_schema())
+            store = PostgresStore(address).blocking()
+        yield From(store, path, address)
+        drive(store.close())
+
+
+def at(url: str) -> RedisStore:
+    return RedisStore(url).blocking()
+
+
+def test_everything_is_there_as_it_was(source: From, target: str) -> None:
+    """Records, versions, the place of the feed, and the trail with its numbers, which go on."""
+    fill(source.store)
+    drive(revoke_client(source.store, "api"))
+    before = drive(everything(source.store))
+    position = drive(source.store.feed(None, now=NOW)).position
+    moved = source.move(target)
+    assert moved.rows > 60
+    assert moved.locked < 2
+    store = at(target)
+    assert drive(everything(store)) == before
+    assert drive(store.feed(None, now=NOW)).position == position
+    last = drive(store.trail(limit=1))[0].number
+    drive(store.note(an_event()))
+    assert drive(store.trail(limit=1))[0].number == last + 1
+    drive(revoke(store, "s-0001"))
+    assert drive(store.feed(None, now=NOW)).position.number == position.number + 1
+    block = drive(an_index(store))
+    assert block.index >= 30
+    drive(store.close())
+
+
+def test_what_changes_while_it_is_copied_is_there_too(source: From, target: str) -> None:
+    """By whatever process: what is added and changed, before and behind the place that the copying
+    has come to."""
+    fill(source.store, count=50)
+    turns = iter(range(1000))
+
+    def change(_: int) -> None:
+        turn = next(turns)
+        if turn < 3:
+            for name in (f"a-{turn}", f"z-{turn}"):
+                session = a_session(name, subject="user-1")
+                drive(opened(source.store, session, events=(an_event(),)))
+            drive(revoke(source.store, f"s-{40 + turn:04}"))
+            drive(source.store.touch("s-0001", NOW))
+            expected.append(drive(everything(source.store)))
+
+    expected: list[Any] = []
+    source.move(target, change)
+    assert len(expected) == 3
+    store = at(target)
+    assert drive(everything(store)) == expected[-1]
+    drive(store.close())
+
+
+def test_where_the_sessions_were_nothing_is_read_or_written_any_more(
+    source: From, target: str
+) -> None:
+    """The database says where they have gone. Accounts and clients are there as before."""
+    fill(source.store)
+    assert sessions_moved_to(source.store.rows) == ""
+    source.move(target)
+    assert sessions_moved_to(source.store.rows) == target
+    for read in (source.store.look_up("s-0001"), source.store.feed(None, now=NOW)):
+        with pytest.raises(StoreUnavailable):
+            drive(read)
+    assert drive(source.store.rows.all("SELECT subject FROM accounts")) == []
+
+
+def test_a_move_that_is_interrupted_has_moved_nothing(source: From, target: str) -> None:
+    """And can be begun again, on what it left; meanwhile nobody takes that for a store."""
+    fill(source.store)
+    before = drive(everything(source.store))
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        source.move(target, interrupt)
+    assert drive(everything(source.store)) == before
+    with pytest.raises(ConfigurationError, match="again"):
+        RedisStore(target)
+    drive(revoke(source.store, "s-0001"))
+    expected = drive(everything(source.store))
+    source.move(target)
+    store = at(target)
+    assert drive(everything(store)) == expected
+    drive(store.close())
+
+
+def test_it_is_not_moved_to_where_something_is_kept(source: From, target: str) -> None:
+    """Nobody's sessions are mixed with others, and those that are there are served as before."""
+    store = at(target)
+    drive(opened(store, a_session("theirs")))
+    with pytest.raises(ConfigurationError, match="keeps nothing yet"):
+        source.move(target)
+    assert drive(found(store, "theirs"))
+    drive(store.close())
+    drive(at(target).close())
+
+
+@pytest.mark.parametrize("kept", ["sqlite", "postgres"])
+def test_a_server_goes_on_while_its_sessions_are_moved_and_nobody_notices(
+    tmp_path: Path, kept: str
+) -> None:
+    """No request is refused, nobody is signed out, a revocation just before holds afterwards; and a
+    server that is started again finds them."""
+    with ExitStack() as stack:
+        target = stack.enter_context(empty_valkey(cluster=True))
+        settings: dict[str, Any] = {}
+        if kept == "postgres":
+            secret = tmp_path / "secret"
+            secret.write_text("the secret that each node is given\n")
+            settings = {"store": stack.enter_context(new_schema()), "secret_file": str(secret)}
+        site, running = stack.enter_context(live.process(tmp_path / "data", **settings))
+        person = site.person()
+        devices = {name: person.sign_in(name) for name in ("web", "api", "partner", "phone")}
+        refreshed = person.sign_in("api")
+        callers = [Caller(device.who) for device in devices.values()]
+        callers += [Caller(refreshed.refresh, pause=0.4), Caller(lambda: sign_in_and_out(person))]
+        time.sleep(0.5)
+        ended = person.sign_in("api")
+        ended.sign_out()
+        environment = {f"COUNTERFOIL_{name.upper()}": value for name, value in settings.items()}
+        terminal = Terminal(tmp_path)
+        arguments = ("store", "migrate", "--sessions-to", target, "--json")
+        said = terminal(*arguments, "--data", str(site.data), env=environment)
+        time.sleep(2)
+        for caller in callers:
+            caller.is_over.set()
+        for caller in callers:
+            caller.join()
+        assert said.code == 0, said.err
+        assert json.loads(said.out)["writers_waited_seconds"] < 2
+        assert [answer for caller in callers for answer in caller.refused] == []
+        assert min(caller.answered for caller in callers) > 3
+        assert site.call("GET", "/v1/session", headers=ended.headers()).status == 401
+        again = terminal(*arguments, "--data", str(site.data), env=environment)
+        assert (again.code, "in Redis already" in again.err) == (2, True)
+        listed = terminal("sessions", "list", "--json", "--data", str(site.data), env=environment)
+        assert devices["web"].session_id in listed.out, listed
+        running.kill()
+        running.wait()
+        stack.enter_context(live.process(site.data, port=site.port, **settings))
+        assert {name: device.who().status for name, device in devices.items()} == dict.fromkeys(
+            devices, 200
+        )
