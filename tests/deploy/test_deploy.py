@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from cli.terminal import PROGRAM, Terminal, environment, start
+from counterfoil.drive import drive
 from counterfoil.server.serving import FINISH_WITHIN
 from counterfoil.server.settings import CONFIG, PREFIX, Settings, load
+from counterfoil.stores.redis.store import RedisStore
 from deploy.reading import (
     DEPLOY,
     GIVEN,
@@ -31,6 +33,7 @@ from deploy.reading import (
     of_unit,
 )
 from proxies.running import required
+from valkeys import valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,11 +182,22 @@ def test_a_node_waits_for_its_database(name: str) -> None:
 
 
 def test_one_profile_is_one_issuer() -> None:
-    """A profile starts the server on SQLite, or nodes on PostgreSQL, never both."""
+    """A profile starts the server on SQLite, or nodes on PostgreSQL, never both; Valkey comes with
+    either or not."""
     services = compose()["services"]
     assert services["counterfoil"]["profiles"] == ["sqlite"] == [example()["COMPOSE_PROFILES"]]
-    for name in set(services) - {"counterfoil"}:
+    assert services["valkey"]["profiles"] == ["valkey"]
+    for name in set(services) - {"counterfoil", "valkey"}:
         assert services[name]["profiles"] == ["postgres"]
+
+
+def test_valkey_is_set_to_keep_what_it_acknowledges() -> None:
+    """A server of these settings, started here, is one that sessions are kept in."""
+    command = compose()["services"]["valkey"]["command"]
+    assert command[0] == "valkey-server"
+    given = dict(part.removeprefix("--").split(" ", 1) for part in command[1:])
+    with valkey_server(**{name: value.strip('"') for name, value in given.items()}) as server:
+        drive(RedisStore(server.url).blocking().close())
 
 
 def test_nodes_share_what_they_must_and_no_more() -> None:
