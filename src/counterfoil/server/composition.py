@@ -112,6 +112,6 @@ async def compose(
         accounts=accounts,
         keys=keys,
         metrics=metrics,
-        readiness=Readiness(sessions.blocking(), keys),
+        readiness=Readiness(sessions.blocking(), keys, answers_partly=sessions.answers_partly),
         sweeps=sweeps,
     )

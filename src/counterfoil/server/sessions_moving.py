@@ -99,6 +99,11 @@ class MovableSessions:
         found: int = getattr(self._now, "waiting", 0)
         return found
 
+    def answers_partly(self) -> bool:
+        """As `RedisStore.answers_partly`; what is in SQL is there or not."""
+        found = self._now
+        return found.answers_partly() if hasattr(found, "answers_partly") else False
+
     @property
     def waits_aside(self) -> bool:
         return self.suspends and self._now.waits_aside

@@ -18,6 +18,7 @@ from counterfoil.errors import (
     ConfigurationError,
     IssuerUnavailable,
     KeysStale,
+    RestoreUndeclared,
     StoreUnavailable,
 )
 from counterfoil.feeds.witness import Witness
@@ -35,8 +36,9 @@ RETRY_AFTER: Final = timedelta(seconds=1)
 class Readiness:
     """Looks when it is asked, in a thread of its own: a store that hangs must not hang this."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, *, answers_partly: Callable[[], bool]) -> None:
         self.is_draining = False
+        self._answers_partly = answers_partly
         self._witness = Witness(store, keys)
         self._keys = keys
         self._position: Position | None = None
@@ -72,10 +74,21 @@ class Readiness:
                 f"The store did not answer within {WITHIN:g} seconds.", retry_after=RETRY_AFTER
             ) from None
 
-    def _look(self, looking: Future[None]) -> None:
+    def _read(self) -> None:
         try:
             read = self._witness.read(self._position, now=SystemClock().now())
+        except RestoreUndeclared:
+            raise
+        except StoreUnavailable:
+            # Of a cluster a part can be gone. No other node has it, so nobody is sent elsewhere.
+            if not self._answers_partly():
+                raise
+        else:
             self._position = read.position
+
+    def _look(self, looking: Future[None]) -> None:
+        try:
+            self._read()
             self._keys.public_keys()
             self._keys.handle_secrets()
         except ConfigurationError as why:

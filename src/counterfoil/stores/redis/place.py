@@ -7,6 +7,7 @@ go on.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -191,6 +192,15 @@ class RedisLine:
 
     def drop(self) -> None:
         """The client is everybody's."""
+
+
+def answers_any(shards: Shards) -> bool:
+    """Whether any shard answers."""
+    for shard in range(shards.count):
+        with suppress(StoreUnavailable):
+            shards.ask(shard, _is_there(shard, shards.count), again=True)
+            return True
+    return False
 
 
 def _is_there(shard: int, shards: int) -> Callable[[Client], Any]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError
 from counterfoil.ports import Commit
 from counterfoil.stores.faces import BlockingFace, SuspendingFace
 from counterfoil.stores.lanes import Job
 from counterfoil.stores.redis import commits, epochs, feed, listing
-from counterfoil.stores.redis.place import LookUp, RedisPlace, ShardJob, Shards
+from counterfoil.stores.redis.place import LookUp, RedisPlace, ShardJob, Shards, answers_any
 from counterfoil.stores.redis.records import found_of, name_of, subject_of
 from counterfoil.stores.redis.setup import opened
 from counterfoil.stores.redis.shards import shard_of
@@ -82,6 +83,11 @@ class RedisStore:
     def waiting(self) -> int:
         """How many wait for one of the threads."""
         return self.place.waiting
+
+    def answers_partly(self) -> bool:
+        """Whether any shard answers, though others may not: then those sessions can be checked that
+        lie there. Waits in the calling thread."""
+        return drive(self.blocking()._do("work", answers_any))  # noqa: SLF001 - its own
 
     def shard(self, name: str) -> int:
         return shard_of(name, self.place.shards)
