@@ -18,6 +18,7 @@ from counterfoil.stores.postgres_connection import CommitUnknown, Connection, co
 from counterfoil.stores.postgres_lane import Answering, Lane
 from counterfoil.stores.postgres_listener import Listener
 from counterfoil.stores.postgres_look_ups import MOST_AT_ONCE, look_up_all
+from counterfoil.stores.postgres_words import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,16 +85,13 @@ class Database:
             return self._waiters
 
     def unavailable(self, why: BaseException) -> StoreUnavailable:
-        """The error for callers; the log learns the server's word for it, once a second at most.
-
-        What the server says may hold names of people and machines; the name of the error does not.
-        """
+        """The error for callers; the log has the same, once a second at most."""
         if isinstance(why, StoreUnavailable):
             said = why.detail
         elif isinstance(why, CommitUnknown):
             said = "PostgreSQL did not say whether it has committed."
         else:
-            said = f"PostgreSQL does not answer: {type(why).__name__.lstrip('_')}."
+            said = said_of(why)
         if time.monotonic() - self._logged > 1:
             self._logged = time.monotonic()
             _log.warning("%s", said)
