@@ -12,8 +12,8 @@ from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.postgres import PostgresStore
 from counterfoil.testing.records import a_session, found, opened
+from passing_on import port_of
 from postgresql import postgres_server
-from terminating import port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
