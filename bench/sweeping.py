@@ -4,8 +4,9 @@ which have expired, without it and while it runs."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 import uvloop
 
 from bench.feed.findings import Aim, Finding, figure, quantile, spread
@@ -51,22 +53,33 @@ def found(names: list[str], *, is_quick: bool, begins: Callable[[str], None]) ->
     for name, opened in _STORES.items():
         if name in names or CHAPTER in names:
             begins(name)
-            with opened() as store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                yield runner.run(_measured(name, store, is_quick=is_quick))
+            sessions = 20_000 if is_quick else 1_000_000
+            with (
+                opened(sessions) as store,
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            ):
+                yield runner.run(_measured(name, store, sessions, is_quick=is_quick))
 
 
 @contextmanager
-def _sqlite() -> Iterator[Store]:
+def _sqlite(sessions: int) -> Iterator[Store]:
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as place:
         store = SqliteStore(Path(place) / "app.db")
+        _fill(store, sessions)
+        with closing(sqlite3.connect(store.path)) as console:
+            console.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         yield store
         drive(store.close())
 
 
 @contextmanager
-def _postgres() -> Iterator[Store]:
+def _postgres(sessions: int) -> Iterator[Store]:
     with postgres_server() as server:
         store = PostgresStore(server.url)
+        _fill(store, sessions)
+        with psycopg.connect(server.url, autocommit=True) as console:
+            console.execute("VACUUM ANALYZE cf_sessions")
+            console.execute("CHECKPOINT")
         yield store
         drive(store.close())
 
@@ -129,9 +142,9 @@ class _Load:
 _new: Final = count()
 
 
-async def _measured(name: str, store: Store, *, is_quick: bool) -> Finding:
-    sessions, seconds, rounds = (20_000, 0.5, 1) if is_quick else (1_000_000, 8.0, 3)
-    _fill(store, sessions)
+async def _measured(name: str, store: Store, sessions: int, *, is_quick: bool) -> Finding:
+    seconds, rounds = (0.5, 1) if is_quick else (8.0, 3)
+    await _Load(store, sessions).during(asyncio.sleep(seconds / 4))
     disturbance = Disturbance()
     share = sessions // 2 // rounds
     kinds = ("no sweep", "as the server sweeps", "as quickly as can be")
