@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
@@ -72,9 +72,26 @@ def small_disk(**settings: str) -> Iterator[SmallDisk]:
 @contextlib.contextmanager
 def _mounted(place: Path) -> Iterator[tuple[str, ...]]:
     """A disk at that place, and the words that have a command see it."""
+    try:
+        holder = _hold(place)
+    except OSError as why:
+        _do_without_disk(str(why))
+    with holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stderr is not None
+            if holder.stdout.readline() != "mounted\n":
+                _do_without_disk(holder.stderr.read().strip())
+            yield (*_ENTER, f"--target={holder.pid}")
+        finally:
+            holder.kill()
+
+
+def _hold(place: Path) -> subprocess.Popen[str]:
+    """A process that has it for as long as it lives."""
     who = postgres.as_somebody()
     user, group = who.get("user", os.geteuid()), who.get("group", os.getegid())
-    with subprocess.Popen(
+    return subprocess.Popen(
         [
             *("unshare", "--user", "--mount", "--keep-caps"),
             *(f"--map-user={user}", f"--map-group={group}"),
@@ -84,12 +101,8 @@ def _mounted(place: Path) -> Iterator[tuple[str, ...]]:
         stderr=subprocess.PIPE,
         text=True,
         **who,
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stderr is not None
-            if holder.stdout.readline() != "mounted\n":
-                pytest.skip(f"No user may mount a disk of their own: {holder.stderr.read()}")
-            yield (*_ENTER, f"--target={holder.pid}")
-        finally:
-            holder.kill()
+    )
+
+
+def _do_without_disk(why: str) -> NoReturn:
+    pytest.skip(f"This machine gives this user no disk of their own: {why}")
