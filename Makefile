@@ -53,7 +53,7 @@ example: $(READY) ## start one of examples/, such as NAME=notes; options in ARGS
 bench: $(READY) ## measure against floors and peers, in a minute; options in ARGS="--quick"
 	@exec $(BIN)/python -m bench $(ARGS)
 
-simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--first 5000"
+simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--store postgres"
 	@exec $(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
 crash: $(READY) ## kill two nodes and their PostgreSQL, and look what is missing; ROUNDS=200

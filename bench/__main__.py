@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.backends.openssl.backend import backend
 
-from bench import applications, checks
+from bench import applications, checks, sweeping
 from bench.feed import chapter
 from bench.measuring import FULL, QUICK, results
 from bench.over_http import http
@@ -41,6 +41,8 @@ CASES: Final[dict[str, Callable[[Path], AbstractContextManager[Case]]]] = {
     "writes": writes,
     "postgres": postgres,
 }
+CHAPTERS: Final = (chapter, sweeping)  # which are run only where they are named
+ALONE: Final = tuple(name for each in CHAPTERS for name in each.NAMES)
 COSTS: Final = ("store calls", "bytes sent", "bytes back")
 DISTRIBUTIONS: Final = (
     *("counterfoil", "cryptography", "pyjwt", "joserfc", "fastapi", "uvicorn"),
@@ -61,16 +63,16 @@ def main() -> int:
         found[name] = (what, told)
         if not options.json:
             print("\n".join(_table(name, what, told)), flush=True)
-    findings = []
-    for finding in chapter.found(options.cases, is_quick=options.quick, begins=_begins):
-        findings.append(finding)
-        if not options.json:
-            print("\n".join(finding.told()), flush=True)
+    findings: dict[str, dict[str, Any]] = {each.CHAPTER: {} for each in CHAPTERS}
+    for each in CHAPTERS:
+        for finding in each.found(options.cases, is_quick=options.quick, begins=_begins):
+            findings[each.CHAPTER][finding.name] = finding.as_json()
+            if not options.json:
+                print("\n".join(finding.told()), flush=True)
     if options.json:
         cases = {name: _as_json(*case) for name, case in found.items()}
-        feed = {finding.name: finding.as_json() for finding in findings}
         about = {"machine": machine, "quick": options.quick}
-        print(json.dumps({**about, "cases": cases, chapter.CHAPTER: feed}, indent=1))
+        print(json.dumps({**about, "cases": cases, **findings}, indent=1))
     return 0
 
 
@@ -79,13 +81,13 @@ def _options() -> argparse.Namespace:
         prog="python -m bench",
         description="Measures Counterfoil against floors and peers, as ratios within one run.",
         epilog=f"Cases: {', '.join(CASES)}; and by name alone, for they take minutes:"
-        f" {', '.join(chapter.NAMES)}. Files are written where TMPDIR says.",
+        f" {', '.join(ALONE)}. Files are written where TMPDIR says.",
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help="one or more; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", action="store_true", help="one JSON object, times in seconds")
     chosen = parser.parse_args()
-    names = (*CASES, *chapter.NAMES)
+    names = (*CASES, *ALONE)
     if unknown := [name for name in chosen.cases if name not in names]:
         parser.error(f"there is no case {unknown[0]}; choose from {', '.join(names)}")
     return chosen

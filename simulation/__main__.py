@@ -8,11 +8,11 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
-from simulation.campaign import outcome_of, prepare, run_campaign
+from simulation.campaign import outcome_of, outcome_of_plan, prepare, run_campaign
 from simulation.planted import BUGS, planted
+from simulation.records import KINDS, MEMORY, at_hand
 from simulation.shrinking import shrink
 from simulation.telling import Teller, failed, history
-from simulation.world import run
 
 if TYPE_CHECKING:
     from simulation.plan import Plan
@@ -23,15 +23,25 @@ INTERRUPTED: Final = 130
 
 def main() -> int:
     options = _options()
-    if options.replay is not None:
-        return _replay(options.replay, options.planted, signatures=options.signatures)
+    with at_hand(options.store) as where:
+        if options.replay is not None:
+            bug, signatures = options.planted, options.signatures
+            return _replay(options.replay, bug, signatures=signatures, where=where)
+        return _campaign(options, where)
+
+
+def _campaign(options: argparse.Namespace, where: str) -> int:
     seeds = range(options.first, options.first + options.seeds)
     teller = Teller(len(seeds))
     progress = run_campaign(
-        seeds, processes=options.processes, bug=options.planted, told=teller.progress
+        seeds,
+        processes=options.processes,
+        bug=options.planted,
+        where=where,
+        told=teller.progress,
     )
     teller.end(progress)
-    for line in failed(progress.failures, options.planted):
+    for line in failed(progress.failures, options.planted, options.store):
         print(line)
     return FAILED if progress.failures else 0
 
@@ -54,28 +64,34 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--signatures", choices=("quick", "real"), default="quick", help="for --replay"
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--store", choices=KINDS, default=MEMORY, help="where the records are; memory by default"
+    )
+    options = parser.parse_args()
+    if options.planted and options.store != MEMORY:
+        parser.error("bugs are planted in the store in memory alone")
+    return options
 
 
-def _replay(seed: int, bug: str, *, signatures: str) -> int:
+def _replay(seed: int, bug: str, *, signatures: str, where: str) -> int:
     """Runs a seed, makes its plan smaller where it fails, and tells what happens then."""
     prepare()
-    plan, outcome = outcome_of(seed, bug, signatures=signatures)
+    plan, outcome = outcome_of(seed, bug, signatures=signatures, where=where)
     if not outcome.failure:
         print("\n".join(history(plan, outcome)))
         return 0
     print(
         f"Seed {seed}, {len(plan.items)} items: {outcome.failure}\nLeaving items out …", flush=True
     )
-    small = _smallest(plan, bug)
+    small = _smallest(plan, bug, where)
     with planted(bug) if bug else nullcontext():
-        print("\n".join(history(small, run(small))))
+        print("\n".join(history(small, outcome_of_plan(small, where=where))))
     return FAILED
 
 
-def _smallest(plan: Plan, bug: str) -> Plan:
+def _smallest(plan: Plan, bug: str, where: str) -> Plan:
     with planted(bug) if bug else nullcontext():
-        return shrink(plan, lambda smaller: bool(run(smaller).failure))
+        return shrink(plan, lambda smaller: bool(outcome_of_plan(smaller, where=where).failure))
 
 
 if __name__ == "__main__":

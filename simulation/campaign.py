@@ -7,13 +7,14 @@ import logging
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from simulation.keys import first_keys
 from simulation.planning import plan_of
 from simulation.planted import planted
+from simulation.records import MEMORY
 from simulation.world import run
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from simulation.plan import Plan
     from simulation.world import Outcome
 
+ANOTHER_HISTORY: Final = "what happens is not what happens with the store in memory"
 AT_ONCE: Final = 10  # seeds that a process is given
 
 
@@ -45,19 +47,32 @@ class Progress:
         self.failures += other.failures
 
 
-def outcome_of(seed: int, bug: str = "", *, signatures: str = "quick") -> tuple[Plan, Outcome]:
-    """One seed; with a planted bug, in the scenes that show it."""
+def outcome_of(
+    seed: int, bug: str = "", *, signatures: str = "quick", where: str = MEMORY
+) -> tuple[Plan, Outcome]:
+    """One seed; with a planted bug, in the scenes that show it. where: the records are, if
+    elsewhere."""
     with planted(bug) if bug else nullcontext() as found:
         plan = plan_of(seed) if found is None else plan_of(seed, found.weights, **found.fixed)
-        return plan, run(plan, signatures=signatures)
+        return plan, outcome_of_plan(plan, signatures=signatures, where=where)
 
 
-def run_seeds(seeds: Iterable[int], bug: str = "") -> Progress:
+def outcome_of_plan(plan: Plan, *, signatures: str = "quick", where: str = MEMORY) -> Outcome:
+    """What comes of it; a failure also where the store in memory makes another history of it."""
+    outcome = run(plan, signatures=signatures, where=where)
+    if where != MEMORY and not outcome.failure:
+        reference = run(plan, signatures=signatures)
+        if outcome.digest != reference.digest:
+            return replace(outcome, failure=ANOTHER_HISTORY)
+    return outcome
+
+
+def run_seeds(seeds: Iterable[int], bug: str = "", where: str = MEMORY) -> Progress:
     """In this process, until one fails."""
     progress = Progress()
     with _swept_seldom() as sweep:
         for seed in seeds:
-            _, outcome = outcome_of(seed, bug)
+            _, outcome = outcome_of(seed, bug, where=where)
             progress.seeds += 1
             progress.counts += outcome.counts
             if outcome.failure:
@@ -83,7 +98,12 @@ def _swept_seldom() -> Iterator[Callable[[], object]]:
 
 
 def run_campaign(
-    seeds: range, *, processes: int, bug: str, told: Callable[[Progress], object]
+    seeds: range,
+    *,
+    processes: int,
+    bug: str,
+    where: str = MEMORY,
+    told: Callable[[Progress], object],
 ) -> Progress:
     """In several processes, until one fails. `told` hears now and then how far it is."""
     total = Progress()
@@ -97,7 +117,7 @@ def run_campaign(
                 part = next(parts, None)
                 if part is None:
                     break
-                running.add(pool.submit(run_seeds, part, bug))
+                running.add(pool.submit(run_seeds, part, bug, where))
             if not running:
                 return total
             done, running = wait(running, return_when=FIRST_COMPLETED)

@@ -7,77 +7,74 @@ request or answer is lost fails: in the second case it has taken effect all the 
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.feeds.witness import declare
-from counterfoil.status_change import Position
-from counterfoil.stores.memory import MemoryStore
 from simulation.loop import Wait
 from simulation.machine import Machine
+from simulation.records import InMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from random import Random
 
     from counterfoil.events import Event
     from counterfoil.ports import Commit, Found, Keys, SessionQuery, Store, TrailLine
     from counterfoil.session import Session
-    from counterfoil.status_change import FeedRead
+    from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_list import Block, Issuing
     from counterfoil.subject import ClientState, SubjectState
     from simulation.loop import Loop, Resume
     from simulation.network import Link, Network, Reply
+    from simulation.records import Records
 
 LIST_SIZE: Final = 16  # so small that lists are filled up, and more than one is open at a time
 AT_ONCE: Final = (1, 2, 8)  # indices that a node is given, at most
-COPIED: Final = ("epoch", "_number", "_sessions", "_subjects", "_clients", "_changes", "_lists")
 
 
 T = TypeVar("T")
 
 
-class SmallLists(MemoryStore):
-    """The reference store, with small lists."""
-
-    __slots__ = ()
-
-    async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:
-        return await super().reserve(replace(issuing, size=LIST_SIZE), count=count, now=now)
-
-
 class Primary:
     """The records, and when each list was announced (true time)."""
 
-    def __init__(self, loop: Loop, chance: Random) -> None:
+    def __init__(self, loop: Loop, chance: Random, records: Records | None = None) -> None:
         self.machine = Machine(loop, "store")
         self._chance = chance
-        self.store = SmallLists()
+        self._records = records or InMemory()
+        self.store = self.face()
         self.announced: dict[str, float] = {}
         self.era = 0
         self._loop = loop
-        self._saved: dict[str, Any] | None = None
+        self._saved: Mapping[str, Any] | None = None
+        self._saved_at: Position | None = None
 
-    def run(self, method: str, *given: Any, **named: Any) -> Any:
-        """Has a call take effect now."""
+    def face(self) -> Store:
+        """The store as a new process of a node has it."""
+        return self._records.face()
+
+    def run(self, method: str, *given: Any, by: Store | None = None, **named: Any) -> Any:
+        """Has a call take effect now, by the face of whoever makes it."""
         if method == "reserve":
+            [issuing] = given
+            given = (replace(issuing, size=LIST_SIZE),)
             named["count"] = min(named["count"], self._chance.choice(AT_ONCE))
-        answer = drive(getattr(self.store, method)(*given, **named))
+        answer = drive(getattr(by or self.store, method)(*given, **named))
         if method == "reserve":
-            for list_id in self.store._lists:  # noqa: SLF001 - the simulated store looks into its own
+            for list_id in self._records.lists():
                 self.announced.setdefault(list_id, self._loop.now)
         return answer
 
     def back_up(self) -> None:
-        self._saved = {name: copy(getattr(self.store, name)) for name in COPIED}
+        self._saved, self._saved_at = self._records.copied(), self.position
 
     @property
     def position(self) -> Position:
-        return Position(self.store.epoch, self.store._number)  # noqa: SLF001 - as above
+        return self._records.position
 
     @property
     def is_backed_up(self) -> bool:
@@ -87,13 +84,11 @@ class Primary:
     def is_as_backed_up(self) -> bool:
         """Whether nothing was numbered since, so that nobody could notice the backup in its place:
         whoever puts such a copy back has to say so."""
-        saved = self._saved or {}
-        return self.position == Position(saved["epoch"], saved["_number"])
+        return self.position == self._saved_at
 
     def put_back(self) -> None:
         """Puts the backup in the store's place; what was on its way to it reaches it no more."""
-        for name, value in (self._saved or {}).items():
-            setattr(self.store, name, copy(value))
+        self._records.put_back(self._saved or {})
         self.era += 1
 
     def declare(self, keys: Keys) -> None:
@@ -122,6 +117,7 @@ class NodeStore:
         self._link = link
         self._network = network
         self.primary = primary
+        self._opened = primary.face()
         self.face = FeedFace(self)
 
     def blocking(self) -> Store:
@@ -153,7 +149,7 @@ class NodeStore:
 
         def serve(reply: Reply) -> None:
             if primary.era == era:
-                reply(primary.run(method, *given, **named))
+                reply(primary.run(method, *given, by=self._opened, **named))
 
         self._network.ask(
             self._machine,
@@ -170,7 +166,7 @@ class NodeStore:
         """A call for which everything on the node waits: it takes no time, or fails."""
         if not self._link.is_open():
             raise StoreUnavailable("It cannot be reached.")
-        return self.primary.run(method, *given, **named)
+        return self.primary.run(method, *given, by=self._opened, **named)
 
     async def _ask(self, method: str, *given: Any, **named: Any) -> Any:
         def begin(resume: Resume) -> None:

@@ -6,6 +6,8 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from simulation.records import MEMORY
+
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
@@ -64,9 +66,10 @@ class Teller:
             yield "No invariant failed."
 
 
-def failed(failures: Iterable[Failure], bug: str) -> Iterable[str]:
+def failed(failures: Iterable[Failure], bug: str, store: str = MEMORY) -> Iterable[str]:
+    more = f" --planted {bug}" if bug else ""
+    more += f" --store {store}" if store != MEMORY else ""
     for failure in failures:
-        more = f" --planted {bug}" if bug else ""
         yield f"Seed {failure.seed} fails: {failure.what}"
         yield f"To see it: python -m simulation --replay {failure.seed}{more}"
 

@@ -24,6 +24,7 @@ from simulation.operators import Operators
 from simulation.owners import Owners
 from simulation.primary import Primary
 from simulation.proxy import Proxy
+from simulation.records import MEMORY, records
 from simulation.site import AUDIENCE, VerifierSite
 from simulation.trace import Trace
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from simulation.network import Reply
     from simulation.plan import Item, Plan, Settings
+    from simulation.records import Records
 
 TIMEOUT: Final = timedelta(seconds=5)  # of a verifier's request; the default
 GRACE: Final = timedelta(seconds=12)
@@ -75,7 +77,7 @@ class Outcome:
 class World:
     """See above."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, records: Records | None = None) -> None:
         self.plan = plan
         self.settings: Settings = plan.settings
         self.loop = Loop()
@@ -93,7 +95,7 @@ class World:
         self.faults = Faults(self)
         self.drained: list[int] = []  # nodes to which nobody is sent
         self._chances: dict[str, Random] = {}
-        self.primary = Primary(self.loop, self.chance("store"))
+        self.primary = Primary(self.loop, self.chance("store"), records)
         self._people = Machine(self.loop, "people")
         self._node_links = self._links("n", plan.settings.nodes)
         self._store_links = self._links("store-n", plan.settings.nodes)
@@ -241,10 +243,11 @@ class World:
         return {"v": version}
 
 
-def run(plan: Plan, *, signatures: str = "quick") -> Outcome:
-    """Runs a plan from its beginning to its end. signatures: quick, or real."""
-    with quick_signatures() if signatures == "quick" else nullcontext():
-        return World(plan).run()
+def run(plan: Plan, *, signatures: str = "quick", where: str = MEMORY) -> Outcome:
+    """Runs a plan from its beginning to its end. signatures: quick, or real. where: the records
+    are, as `simulation.records` has it."""
+    with quick_signatures() if signatures == "quick" else nullcontext(), records(where) as kept:
+        return World(plan, kept).run()
 
 
 def _clients(settings: Settings) -> Mapping[str, Client]:

@@ -71,6 +71,19 @@ def test_a_quick_run_of_the_feed_judges_its_aims() -> None:
         assert figures["received"] > 0
 
 
+def test_a_quick_run_of_the_sweep_forgets_sessions_while_others_are_looked_up() -> None:
+    """In both databases, at either pace; whoever lives is found all the while."""
+    done = bench("--quick", "--json", "sweep")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert [*told["sweep"]] == ["sweep-sqlite", "sweep-postgres"]
+    for part in told["sweep"].values():
+        assert part["figures"]["swept"]["no sweep"] == 0
+        assert part["figures"]["swept"]["as the server sweeps"] > 0
+        assert part["figures"]["swept"]["as quickly as can be"] > 0
+        assert len(part["aims"]) == 2
+
+
 def test_an_aim_that_held_in_some_rounds_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     """A figure above the aim in every round is a miss only on a machine that nobody else used; a
     promise excuses nothing."""

@@ -13,7 +13,8 @@ from counterfoil.status_change import VALID, Position, StatusChange
 from counterfoil.stores.memory import MemoryStore
 from simulation.node import TimedFeed
 from simulation.planted.patching import replaced
-from simulation.primary import NodeStore, SmallLists
+from simulation.primary import NodeStore
+from simulation.records import SmallLists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -54,6 +54,16 @@ def test_a_seed_that_passes_can_be_seen_too() -> None:
     assert "is compared" in done.stdout
 
 
+def test_seeds_may_keep_their_records_in_a_real_database() -> None:
+    """Which is made for them. Bugs are planted in the store in memory, so that both is refused."""
+    done = simulation("--seeds", "2", "--store", "sqlite", "--processes", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 seeds in ")
+    both = simulation("--planted", "late", "--store", "sqlite")
+    assert both.returncode == 2
+    assert "planted in the store in memory alone" in both.stderr
+
+
 def test_progress_says_how_fast_and_how_long() -> None:
     """And what has happened so far."""
     progress = Progress(seeds=50)
@@ -64,10 +74,13 @@ def test_progress_says_how_fast_and_how_long() -> None:
     )
 
 
-@pytest.mark.parametrize(("bug", "more"), [("", ""), ("late", " --planted late")])
-def test_what_fails_is_told_with_its_seed(bug: str, more: str) -> None:
-    """The exact command, with the bug that was put in."""
-    assert [*failed([Failure(12, "it passes")], bug)] == [
+@pytest.mark.parametrize(
+    ("bug", "store", "more"),
+    [("", "memory", ""), ("late", "memory", " --planted late"), ("", "sqlite", " --store sqlite")],
+)
+def test_what_fails_is_told_with_its_seed(bug: str, store: str, more: str) -> None:
+    """The exact command, with the bug that was put in, or where the records were."""
+    assert [*failed([Failure(12, "it passes")], bug, store)] == [
         "Seed 12 fails: it passes",
         f"To see it: python -m simulation --replay 12{more}",
     ]

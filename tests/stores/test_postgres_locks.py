@@ -10,7 +10,8 @@ import pytest
 
 from counterfoil.ports import Commit
 from counterfoil.stores.postgres import PostgresStore
-from counterfoil.stores.statements import commits, epochs
+from counterfoil.stores.statements import commits, epochs, status
+from counterfoil.stores.statements.records import micros
 from counterfoil.testing.records import NOW, a_session, found, opened, revoke
 from postgresql import new_schema
 
@@ -146,6 +147,30 @@ async def test_two_sweeps_leave_nothing_to_each_other(store: PostgresStore) -> N
         await opened(store, a_session(f"s-{number}", absolute_end=NOW))
     swept = await asyncio.gather(*(store.sweep(now=NOW, limit=3) for _ in range(2)))
     assert swept == [3, 3]
+
+
+async def test_nobody_waits_for_a_sweep(store: PostgresStore) -> None:
+    """However long it takes: whoever looks up, signs in, signs out or reads the feed meanwhile is
+    answered, also of a session that is being forgotten."""
+    await opened(store, a_session("old", absolute_end=NOW))
+    await opened(store, a_session("s-2", subject="user-2"))
+
+    async def sweep(transaction: Transaction) -> None:
+        await transaction.lock(status._SWEEPING)  # noqa: SLF001 - as the sweep does it
+        assert await transaction.run(status._SWEEP, (micros(NOW), 100)) == 1  # noqa: SLF001 - as above
+
+    sweeping = await Held(store, sweep).reached()
+    meanwhile = asyncio.gather(
+        store.look_up("old"),
+        opened(store, a_session("s-3", subject="user-3")),
+        revoke(store, "s-2"),
+        store.feed(None, now=NOW),
+    )
+    old, _, ended, _ = await asyncio.wait_for(meanwhile, 5)
+    assert old is not None
+    assert ended.ended_at
+    await sweeping.end()
+    assert await store.look_up("old") is None
 
 
 async def test_look_ups_that_come_together_are_one_statement(

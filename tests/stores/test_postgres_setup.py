@@ -76,6 +76,19 @@ def test_a_database_of_another_encoding_is_refused() -> None:
             PostgresStore(server.url.replace("/postgres?", "/latin?"))
 
 
+def test_a_user_who_owns_the_database_and_nothing_else_is_enough() -> None:
+    """No right of a superuser is asked for; an address with a password in it is a good one."""
+    with postgres_server() as server:
+        with psycopg.connect(server.url, autocommit=True) as console:
+            console.execute("CREATE ROLE app LOGIN PASSWORD 'p@ss/w:ord'")
+            console.execute("CREATE DATABASE app OWNER app")
+        address = server.url.replace("postgres@/postgres", "app:p%40ss%2Fw%3Aord@/app")
+        with new_schema(address) as url, store_at(url) as store:
+            drive(opened(store, a_session()))
+            assert drive(revoke(store, "s-1"))
+            assert drive(store.sweep(now=a_session().absolute_end)) == 1
+
+
 def test_each_schema_is_a_store_of_its_own() -> None:
     """Two in one database know nothing of each other, their hints included."""
     with new_schema() as one, new_schema() as two, store_at(one) as first, store_at(two) as second:

@@ -22,6 +22,7 @@ import psycopg
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.server.moving import MARK, begun, moved_to
 from counterfoil.stores.postgres_connection import Connection, connect
+from counterfoil.stores.postgres_words import said_of
 from counterfoil.stores.sqlite_copies import opened
 
 PAGE: Final = 1_000
@@ -88,7 +89,7 @@ def move(
                 if not moved_to(database):
                     begun(database).unlink()
     except psycopg.Error as why:
-        raise StoreUnavailable(f"PostgreSQL does not answer: {type(why).__name__}.") from why
+        raise StoreUnavailable(said_of(why)) from why
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from counterfoil.stores.postgres_connection import CommitUnknown, Connection, co
 from counterfoil.stores.postgres_line import PostgresLine
 from counterfoil.stores.postgres_listener import Listener
 from counterfoil.stores.postgres_look_ups import MOST_AT_ONCE, look_up_all
+from counterfoil.stores.postgres_words import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,4 +57,4 @@ class Database(Place):
     def said_of(self, why: BaseException) -> str:
         if isinstance(why, CommitUnknown):
             return "PostgreSQL did not say whether it has committed."
-        return f"PostgreSQL does not answer: {type(why).__name__.lstrip('_')}."
+        return said_of(why)
