@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from counterfoil.cli import accounts, clients, keys, sessions, store, token
+from counterfoil.cli.advise.command import advise
 from counterfoil.cli.backup import backup
 from counterfoil.cli.demo.command import demo
 from counterfoil.cli.doctor.command import doctor
@@ -41,6 +42,7 @@ program = typer.Typer(
 )
 program.command()(serve)
 program.command()(demo)
+program.command()(advise)
 program.command()(doctor)
 program.command()(backup)
 program.command()(restore)
