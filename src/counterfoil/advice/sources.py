@@ -35,7 +35,7 @@ STATUS_LISTS: Final = Source(
 )
 TERMINATION: Final = Source(
     "ASVS 5.0, 7.4.1",
-    "https://github.com/OWASP/ASVS/blob/v5.0.0/5.0/en/0x16-V7-Session-Management.md",
+    "https://github.com/OWASP/ASVS/blob/master/5.0/en/0x16-V7-Session-Management.md",
 )
 SESSION_SECRETS: Final = Source(
     "NIST SP 800-63B-4 §5.1", "https://pages.nist.gov/800-63-4/sp800-63b.html"

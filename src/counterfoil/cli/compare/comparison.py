@@ -45,8 +45,8 @@ class Comparison:
     def broken(self) -> tuple[str, ...]:
         """Each promise that was not kept, as a sentence."""
         late = [
-            f"{each.strategy} was accepted {each.last_accepted:.2f} s after its revocation in"
-            f" {each.where}; promised were {each.promised:.0f} s ({each.code})."
+            f"{each.strategy} ({each.where}) was accepted {each.last_accepted:.2f} s after its"
+            f" revocation, then {each.code}; promised were {each.promised:.0f} s."
             for each in self.refusals
             if not each.is_kept
         ]

@@ -59,7 +59,7 @@ def growth(scene: Scene, progress: Callable[[str], None]) -> list[Size]:
         progress(f"{size:,} sessions, checked")
         found.append(_measured(scene, size, handles, token))
     missing = [size for size in scene.depth.sizes if size not in {each.sessions for each in found}]
-    return [*found, *(_projected(found, empty, size) for size in missing)]
+    return [*found, *(projected(found, empty, size) for size in missing)]
 
 
 def _fill(parts: Beside, count: int, progress: Callable[[str], None]) -> int:
@@ -102,7 +102,7 @@ def _checks(verifier: Verifier, token: str) -> list[float]:
     return [timed(lambda: verifier.check(token)) for _ in range(_KNOWN)]
 
 
-def _projected(found: Sequence[Size], empty: tuple[int, float], size: int) -> Size:
+def projected(found: Sequence[Size], empty: tuple[int, float], size: int) -> Size:
     """The store grows with each session. Times of a look-up follow the depth of an index, which is
     the logarithm; what does not depend on sessions is the middle of what was measured."""
     number = [float(each.sessions) for each in found]

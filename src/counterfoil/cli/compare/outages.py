@@ -59,7 +59,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clock:
+class Clock:
     """began: when it was taken away; back: when it was there again; ended: the last look."""
 
     began: float
@@ -79,8 +79,8 @@ def without_store(scene: Scene, progress: Progress) -> list[Outage]:
             _pass(lasts, "without it", progress)
         back = time.monotonic()
         _come_back(lambda: watch.answers(ACCEPTED, since=back), progress)
-        clock = _Clock(began, back, time.monotonic())
-    return [_outage(each, "store", watch.seen[each], clock) for each in IN_ORDER]
+        clock = Clock(began, back, time.monotonic())
+    return [outage(each, "store", watch.seen[each], clock) for each in IN_ORDER]
 
 
 def without_network(scene: Scene, progress: Progress) -> list[Outage]:
@@ -111,10 +111,9 @@ def without_network(scene: Scene, progress: Progress) -> list[Outage]:
         _come_back(
             lambda: watch.answers("session_revoked", "session", "hybrid", since=back), progress
         )
-        clock = _Clock(began, back, time.monotonic())
+        clock = Clock(began, back, time.monotonic())
     return [
-        _outage(each, "network", watch.seen[each], clock, revoked=revoked[each])
-        for each in IN_ORDER
+        outage(each, "network", watch.seen[each], clock, revoked=revoked[each]) for each in IN_ORDER
     ]
 
 
@@ -160,11 +159,11 @@ def _come_back(is_back: Callable[[], bool], progress: Progress) -> None:
     wait(_TO_COME_BACK, until=is_back, noting=lambda at: progress(f"back for {at:.1f} s"))
 
 
-def _outage(
+def outage(
     strategy: StrategyName,
     taken: Taken,
     seen: list[Answer],
-    clock: _Clock,
+    clock: Clock,
     *,
     revoked: tuple[float, float] | None = None,
 ) -> Outage:
@@ -186,7 +185,7 @@ def _outage(
     )
 
 
-def _spans(seen: list[Answer], clock: _Clock) -> Iterator[Span]:
+def _spans(seen: list[Answer], clock: Clock) -> Iterator[Span]:
     """Each answer until the next; what held when it was taken away counts from there."""
     ends = [*(each.first for each in seen[1:]), clock.ended]
     for each, end in zip(seen, ends, strict=True):

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from counterfoil.cli.compare.passage import HOST, Passage, Place, passage
@@ -61,13 +61,24 @@ class SqliteFile:
         (data / "elsewhere.db").rename(_database(data))
 
 
+class _Server(NamedTuple):
+    """A PostgreSQL that answers. host: its name; place: where it really is."""
+
+    version: str
+    host: str
+    place: Place
+
+
 class PostgresSchema:
     taken = "every connection to it is ended, and none is taken"
 
-    def __init__(self, address: str, schema: str, version: str, way: Passage) -> None:
-        self.name = f"PostgreSQL {version}, a schema of its own"
-        self.address = _url({**_parameters(address), "options": _options(address, schema)})
-        self.environment: Mapping[str, str] = {f"{PREFIX}STORE": _through(way, self.address)}
+    def __init__(self, address: str, schema: str, server: _Server, way: Passage) -> None:
+        self.name = f"PostgreSQL {server.version}, a schema of its own"
+        parameters = {**_parameters(address), "options": _options(address, schema)}
+        self.address = _url(parameters)
+        # The name of the host stays, for TLS to compare.
+        by_way = {"host": server.host, "hostaddr": HOST, "port": way.port}
+        self.environment: Mapping[str, str] = {f"{PREFIX}STORE": _url({**parameters, **by_way})}
         self._schema = schema
         self._way = way
 
@@ -95,10 +106,10 @@ def scratch_store(address: str | None) -> Iterator[ScratchStore]:
     with passage() as way:
         try:
             with _connected(address) as connection:
-                way.leads_to = _place_of(connection)
-                version = connection.execute("SHOW server_version").fetchone()[0].split()[0]
+                server = _server(connection)
+                way.leads_to = server.place
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield PostgresSchema(address, schema, version, way)
+            yield PostgresSchema(address, schema, server, way)
         finally:
             with suppress(ConfigurationError), _connected(address) as connection:
                 connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
@@ -128,21 +139,17 @@ def _connected(address: str) -> Iterator[Any]:
         ) from None
 
 
-def _place_of(connection: Any) -> Place:
-    """Where the server that takes writes really is."""
+def _server(connection: Any) -> _Server:
+    """Of several hosts the one that takes writes."""
     info = connection.info
-    if info.host.startswith("/"):
-        return f"{info.host}/.s.PGSQL.{info.port}"
-    return (info.hostaddr or info.host, int(info.port))
-
-
-def _through(way: Passage, address: str) -> str:
-    """The same database by a way that can be cut; the name of its host stays for TLS to compare."""
-    parameters = _parameters(address)
-    hosts = str(parameters.get("host") or HOST).split(",")
-    is_named = len(hosts) == 1 and not hosts[0].startswith("/")
-    host = hosts[0] if is_named else HOST
-    return _url({**parameters, "host": host, "hostaddr": HOST, "port": way.port})
+    is_unix = info.host.startswith("/")
+    return _Server(
+        version=connection.execute("SHOW server_version").fetchone()[0].split()[0],
+        host=HOST if is_unix else info.host,
+        place=f"{info.host}/.s.PGSQL.{info.port}"
+        if is_unix
+        else (info.hostaddr or info.host, int(info.port)),
+    )
 
 
 def _parameters(address: str) -> dict[str, Any]:
