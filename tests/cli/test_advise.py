@@ -66,7 +66,7 @@ def test_what_is_missing_is_told_where_nobody_can_be_asked(terminal: Terminal) -
 
 def test_at_a_terminal_only_what_is_left_is_asked(terminal: Terminal) -> None:
     """By number or by word; what is neither is asked again."""
-    keys = [("people:", "9\n"), ("Choose 1 to 4", ""), ("people:", "4\n"), ("store:", "shared\n")]
+    keys = [("people:", "9\n"), ("Choose 1 to 4", "4\n"), ("store:", "shared\n")]
     said = terminal.typing("advise", *FLAGS[2:-2], keys=keys)
     assert said.code == 0, said
     assert "What is signed in? (1 of 2)" in said.out

@@ -4,6 +4,7 @@ import socket
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from counterfoil.cli.compare.passage import Passage
     from counterfoil.cli.demo.outliving import Tried
 
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 KEPT: Final = Refused(
     strategy="hybrid",
     where="issuer",
@@ -56,6 +58,7 @@ SIZE: Final = Size(
     session_p50=2e-4,
     session_p99=4e-4,
     hybrid_p50=3e-6,
+    jwt_p50=1e-6,
     start_seconds=0.2,
     start_bytes=6000,
     is_measured=True,
@@ -199,6 +202,18 @@ def test_a_page_is_written_for_whatever_was_found() -> None:
     text = page(FOUND)
     assert text.count("<svg") == 7
     assert "A machine. Store: A store." in text
+
+
+def test_the_run_in_the_docs_is_one_of_this_program() -> None:
+    """docs/compare.md shows every table, and what is said about it, as it is told today."""
+    shown = " ".join((DOCS / "compare.md").read_text("utf-8").split())
+    for table in tables(FOUND):
+        assert f"{table.title} ─" in shown
+        for name in table.columns:
+            assert name.split()[-1] in shown
+    for table in (tables(FOUND)[1], tables(FOUND)[-1]):
+        for note in table.notes:
+            assert note in shown, note
 
 
 def test_a_check_without_any_answer_is_one_that_says_so() -> None:
