@@ -44,6 +44,13 @@ def test_flags_alone_give_the_whole_advice(terminal: Terminal) -> None:
     assert "session    --ban now" in said.out
 
 
+def test_a_session_is_not_said_to_be_known_to_who_knows_only_jwts(terminal: Terminal) -> None:
+    """Nobody checks a handle but who reads the record or asks."""
+    said = terminal("advise", *FLAGS, "--ban", "now")
+    assert "bites at once: whoever checks reads the record, or asks the issuer." in said.out
+    assert "know only JWTs" not in said.out
+
+
 def test_programs_are_answered_in_json(terminal: Terminal) -> None:
     """With the answers that it rests on."""
     said = terminal("advise", *FLAGS, "--json")

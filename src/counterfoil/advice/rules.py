@@ -213,7 +213,7 @@ RULES: Final = (
         "own-devices",
         when(people="browser mobile both", verifiers="ours"),
         Settings(manage=True),
-        "People may list and end their own sessions with it.",
+        "`manage`: people may list and end their own sessions with it.",
         of.TERMINATION,
     ),
     # What it costs.

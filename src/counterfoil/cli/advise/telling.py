@@ -20,11 +20,7 @@ def told(advice: Advice) -> None:
     _told(stage, "because", advice.reasons)
     _told(stage, "but", advice.conflicts)
     _told(stage, "it costs", advice.costs)
-    stage.step(
-        "a ban",
-        f"bites {within(advice.effective_within)} at each Counterfoil verifier,"
-        f" {within(advice.elsewhere_within)} at those that know only JWTs",
-    )
+    stage.step("a ban", _bites(advice))
     _told(stage, "set so", advice.settings)
     _told(stage, "know", advice.notes)
     _pasted(stage, advice)
@@ -35,6 +31,15 @@ def _told(stage: Stage, name: str, said: Sequence[Said]) -> None:
     for number, each in enumerate(said):
         cited = "; ".join(map(_cited, each.sources))
         stage.step(name if number == 0 else "", f"{each.text} [{cited}]")
+
+
+def _bites(advice: Advice) -> str:
+    if advice.strategy == "session":
+        return "bites at once: whoever checks reads the record, or asks the issuer."
+    return (
+        f"bites {within(advice.effective_within)} at each Counterfoil verifier,"
+        f" {within(advice.elsewhere_within)} at those that know only JWTs."
+    )
 
 
 def _cited(source: Source) -> str:
