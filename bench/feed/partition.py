@@ -11,7 +11,7 @@ from bench.feed.crew import all_told, crew
 from bench.feed.findings import Aim, Finding, quantile
 from bench.feed.machine import Disturbance
 from bench.feed.node import HOST, Node, Wire, serving, sign_out, uptime
-from bench.feed.passage import Passage, passage
+from counterfoil.cli.compare.passage import Passage, passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def partition(*, is_quick: bool) -> Iterator[Finding]:
         with passage() as way:
             options = ("--issuer", f"http://{HOST}:{way.port}", "--max-staleness", f"{bound}s")
             with serving(*options) as node:
-                way.leads_to = node.port
+                way.leads_to = (HOST, node.port)
                 yield _measured(node, way, bound, count)
 
 

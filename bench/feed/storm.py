@@ -12,7 +12,7 @@ from bench.feed.crew import crew
 from bench.feed.findings import Aim, Finding, spread
 from bench.feed.machine import Disturbance
 from bench.feed.node import CLIENT, HOST, Node, Wire, bearer, request, serving, uptime
-from bench.feed.passage import Passage, passage
+from counterfoil.cli.compare.passage import Passage, passage
 from counterfoil.cli.demo.caller import Caller
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def storm(*, is_quick: bool) -> Iterator[Finding]:
     with passage() as way:
         options = ("--issuer", f"http://{HOST}:{way.port}", "--access-lifetime", "1h")
         with serving(*options) as node:
-            way.leads_to = node.port
+            way.leads_to = (HOST, node.port)
             node.add_client(OTHER)
             yield _measured(node, way, count)
 

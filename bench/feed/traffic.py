@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from bench.feed.crew import all_told, crew
 from bench.feed.findings import Finding
 from bench.feed.node import HOST, Entry, Node, Wire, serving, sign_out
-from bench.feed.passage import Passage, passage
+from counterfoil.cli.compare.passage import Passage, passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.feed.passage import Counted
+    from counterfoil.cli.compare.passage import Counted
 
 WHAT: Final = "bytes between one verifier and the issuer, requests and answers whole"
 APART: Final = 0.1
@@ -25,7 +25,7 @@ def traffic(*, is_quick: bool) -> Iterator[Finding]:
     with passage() as way:
         options = ("--issuer", f"http://{HOST}:{way.port}", "--max-staleness", f"{BOUND}s")
         with serving(*options) as node:
-            way.leads_to = node.port
+            way.leads_to = (HOST, node.port)
             yield _counted(node, way, 10 if is_quick else 100, 4.0 if is_quick else 15.0)
 
 

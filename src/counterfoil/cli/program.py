@@ -10,7 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from counterfoil.cli import accounts, clients, keys, sessions, store, token
+from counterfoil.cli.advise.command import advise
 from counterfoil.cli.backup import backup
+from counterfoil.cli.compare.command import compare
 from counterfoil.cli.demo.command import demo
 from counterfoil.cli.doctor.command import doctor
 from counterfoil.cli.output import say
@@ -41,6 +43,8 @@ program = typer.Typer(
 )
 program.command()(serve)
 program.command()(demo)
+program.command()(compare)
+program.command()(advise)
 program.command()(doctor)
 program.command()(backup)
 program.command()(restore)

@@ -1,4 +1,4 @@
-"""A development server of the demo's own: a subprocess, a temporary folder, and neither is left."""
+"""A development server of one's own: a subprocess, a temporary folder, and neither is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from counterfoil.server.settings import PREFIX
 PATIENCE: Final = 120.0  # seconds until it must answer: a machine may be busy
 TO_END: Final = 15.0  # and until it must have ended
 _PAUSE: Final = 0.02
+_NONE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class Running:
 
 
 @contextmanager
-def temporary_server(*options: str) -> Iterator[Running]:
+def temporary_server(*options: str, environment: Mapping[str, str] = _NONE) -> Iterator[Running]:
     """`counterfoil serve --dev` with these options, until the end of the block, however it ends.
-    Raises `ConfigurationError` where it does not come to answer."""
-    server = _Server(options)
+    environment: what no list of processes may show. Raises `ConfigurationError` where it does not
+    come to answer."""
+    server = _Server(options, environment)
     with Interruptions() as interruptions:
         try:
             with interruptions.held_back():
@@ -52,8 +54,9 @@ def temporary_server(*options: str) -> Iterator[Running]:
 
 
 class _Server:
-    def __init__(self, options: tuple[str, ...]) -> None:
+    def __init__(self, options: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self._options = options
+        self._given = environment
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -66,7 +69,7 @@ class _Server:
             self._process = subprocess.Popen(  # noqa: S603 - this very program
                 [*program, "--data", str(folder / "data"), *self._options],
                 cwd=folder,
-                env=_environment(),
+                env={**_environment(), **self._given},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -79,7 +82,9 @@ class _Server:
         while not (data / NOTE).exists():
             has_ended = self._process is None or self._process.poll() is not None
             if has_ended or time.monotonic() - self._started_at > PATIENCE:
-                raise ConfigurationError(f"The demo's server does not start: {self._last_words()}")
+                raise ConfigurationError(
+                    f"A server of its own does not start: {self._last_words()}"
+                )
             time.sleep(_PAUSE)
         return Running(
             issuer=json.loads((data / NOTE).read_bytes())["issuer"],
@@ -103,7 +108,7 @@ class _Server:
     @property
     def _place(self) -> Path:
         if self._folder is None:
-            raise ConfigurationError("Start the demo's server first.")
+            raise ConfigurationError("Start the server first.")
         return self._folder
 
     def _last_words(self) -> str:
