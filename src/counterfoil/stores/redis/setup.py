@@ -5,18 +5,17 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from redis import Redis, RedisError
-from redis.cluster import RedisCluster
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import ResponseError
 
-from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.stores.redis.address import masters
+from counterfoil.errors import ConfigurationError
 from counterfoil.stores.redis.place import RedisPlace, Shards
 from counterfoil.stores.redis.shards import ALONE, IN_CLUSTER, prefixes
 
 if TYPE_CHECKING:
+    from redis import Redis
+
     from counterfoil.stores.postgres_setup import Durability
-    from counterfoil.stores.redis.address import Client
+    from counterfoil.stores.redis.address import Layout
 
 FORMAT: Final = "1"
 OLDEST: Final = (7, 0)
@@ -25,17 +24,18 @@ _NONCE_BITS: Final = 63
 _WEAKER: Final = "or say durability='may-lose-on-failover', and every answer says it too."
 
 
-def require_fit(client: Client, durability: Durability) -> int:
-    """How many shards it is to have. Raises `ConfigurationError`, in one sentence, where it may
-    lose what it acknowledged."""
-    for master in masters(client):
-        told = _told(master)
-        version = tuple(int(part) for part in str(told["redis_version"]).split(".")[:2])
-        if version < OLDEST:
-            raise ConfigurationError("Use Redis 7.0, or Valkey 7.2, or newer.")
-        if durability == "durable":
-            _require_durable(master, told)
-    return IN_CLUSTER if isinstance(client, RedisCluster) else ALONE
+def shards_in(layout: Layout) -> int:
+    return IN_CLUSTER if layout.is_cluster else ALONE
+
+
+def require_fit(master: Redis, durability: Durability) -> None:
+    """Raises `ConfigurationError`, in one sentence, where it may lose what it acknowledged."""
+    told: dict[str, Any] = {**master.info("server"), **master.info("replication")}
+    version = tuple(int(part) for part in str(told["redis_version"]).split(".")[:2])
+    if version < OLDEST:
+        raise ConfigurationError("Use Redis 7.0, or Valkey 7.2, or newer.")
+    if durability == "durable":
+        _require_durable(master, told)
 
 
 def prepare(place: RedisPlace) -> None:
@@ -51,7 +51,7 @@ def prepare(place: RedisPlace) -> None:
         )
     key = prefixes(shards.count)[0] + "m"
 
-    def ask(client: Client) -> Any:
+    def ask(client: Redis) -> Any:
         return client.hgetall(key)
 
     known = shards.ask(0, ask, again=True)
@@ -61,11 +61,9 @@ def prepare(place: RedisPlace) -> None:
         if shard:
             other, *_, first = _prepare(shards, shard, epoch.decode(), "", 0)
             if other != epoch:
-                raise ConfigurationError(
-                    "Put back what is missing: only a part of a store is here. Or empty all of it."
-                )
+                continue  # only a part of a store is here: the feed says so, until it is mended
 
-        def note(client: Client, shard: int = shard, first: bytes = first) -> Any:
+        def note(client: Redis, shard: int = shard, first: bytes = first) -> Any:
             return client.hsetnx(key, str(shard), first)
 
         shards.ask(0, note, again=True)
@@ -76,22 +74,15 @@ def _prepare(shards: Shards, shard: int, epoch: str, version: str, count: int) -
     return shards.run(shard, "prepare", epoch, nonce, version, count, again=True)
 
 
-def _told(master: Redis) -> dict[str, Any]:
-    told: dict[str, Any] = {**master.info("server"), **master.info("replication")}
-    return told
-
-
 def _require_durable(master: Redis, told: dict[str, Any]) -> None:
     try:
         names = ("appendonly", "appendfsync", "maxmemory-policy")
         found = {name: master.config_get(name).get(name) for name in names}
-    except (NoPermissionError, ResponseError):
+    except ResponseError:
         raise ConfigurationError(
             "Let Counterfoil read the settings of Redis (CONFIG GET), to see that it keeps what it"
             f" acknowledges; {_WEAKER}"
         ) from None
-    except RedisError as why:
-        raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
     settings = {name: _text(value) for name, value in found.items()}
     if (settings["appendonly"], settings["appendfsync"]) != ("yes", "always"):
         raise ConfigurationError(

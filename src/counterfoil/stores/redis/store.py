@@ -19,7 +19,7 @@ from counterfoil.stores.redis import commits, epochs, feed, listing
 from counterfoil.stores.redis.address import Address
 from counterfoil.stores.redis.place import LookUp, RedisPlace, ShardJob, Shards
 from counterfoil.stores.redis.records import found_of, name_of, subject_of
-from counterfoil.stores.redis.setup import prepare, require_fit
+from counterfoil.stores.redis.setup import prepare, require_fit, shards_in
 from counterfoil.stores.redis.shards import shard_of
 from counterfoil.stores.statements.records import micros
 from counterfoil.subject import ClientState
@@ -59,15 +59,13 @@ class RedisStore:
     def __init__(self, address: str, *, durability: Durability = "durable") -> None:
         where = Address(address)
         try:
-            client = where.connect()
-            try:
-                shards = require_fit(client, durability)
-            finally:
-                client.close()
+            layout = where.layout()
         except RedisError as why:
             raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
-        place = RedisPlace(where, shards=shards)
+        fit = partial(require_fit, durability=durability)
+        place = RedisPlace(where, layout, shards=shards_in(layout), require_fit=fit)
         try:
+            place.look()
             prepare(place)
         except BaseException:
             place.close()
@@ -120,7 +118,7 @@ class RedisStore:
         return subject_of(subject, record, leap)
 
     async def client(self, client_id: str) -> ClientState:
-        version = await self._run(0, "client", name_of(client_id))
+        version, _ = await self._run(0, "client", name_of(client_id))
         return ClientState(client_id=client_id, version=int(version))
 
     async def sessions(self, query: SessionQuery) -> list[Session]:

@@ -6,9 +6,8 @@
 --   unchanged  id, version
 --   told       kind (c: a change, m: a move of the feed, e: an event), what, subject
 -- Answers 1, or 0 where an expectation did not hold; 2 where a client is further on than was heard
--- of here, which the first shard knows; -1 where nothing was prepared.
+-- of here, which the first shard knows.
 local now = leap()
-if not now then return -1 end
 if ARGV[1] ~= '' and redis.call('HGET', facts, 'epoch') ~= ARGV[1] then return 0 end
 
 local place = 5
