@@ -7,7 +7,7 @@ Reads are of that server too.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis import RedisError
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from counterfoil.subject import SubjectState
 
 T = TypeVar("T")
+_SWEPT_TOGETHER: Final = 50  # sessions; look-ups wait meanwhile
 
 
 class RedisStore:
@@ -204,9 +205,11 @@ class RedisStore:
         def sweep(shards: Shards) -> int:
             swept = 0
             for shard in range(shards.count):
-                if swept < limit:
-                    left = limit - swept
-                    swept += shards.run(shard, "sweep", micros(now), left, again=True)
+                while left := min(limit - swept, _SWEPT_TOGETHER):
+                    gone = shards.run(shard, "sweep", micros(now), left, again=True)
+                    swept += gone
+                    if gone < left:
+                        break
             feed.drop_lists(shards, now=now, name=self._place.name)
             feed.trim_trail(shards)
             self._place.stir()
