@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -94,6 +95,15 @@ class Address:
         if patience != PATIENCE:
             settings |= {"socket_timeout": patience, "socket_connect_timeout": patience}
         return Redis(**settings)
+
+
+def kind_of(why: BaseException) -> str:
+    """Of what kind an error is, and of TLS what was wrong with it; texts may name people and
+    machines."""
+    told: BaseException | None = why
+    while told is not None and not isinstance(told, ssl.SSLError):
+        told = told.__cause__ or told.__context__
+    return type(told or why).__name__
 
 
 def is_cluster(client: Redis) -> bool:

@@ -49,9 +49,10 @@ def write(shards: Shards, commit: Commit, *, name: str) -> bool:
     moves = bool(commit.changes) or commit.moves_feed
     arguments = tuple(_arguments(commit, shard, name if moves else ""))
     held = shards.run(shard, "commit", *arguments)
-    while held == _UNHEARD:
+    if held == _UNHEARD:
         if not all(_has_heard(shards, shard, client) for client in commit.unchanged):
             return False
+        # Still unheard of where the first shard has made a leap that this one is about to make.
         held = shards.run(shard, "commit", *arguments)
     if held == _HELD:
         for client in commit.clients:

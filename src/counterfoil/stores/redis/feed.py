@@ -98,18 +98,21 @@ class Feed:
         def of_box(shard: int, last: bytes) -> Callable[[Any], Any]:
             return lambda client: client.xrange(names[shard] + "box", min=last, count=2)
 
-        facts, *boxes, _ = shards.ask_all(
+        facts, known, *boxes, _ = shards.ask_all(
             [
                 (0, lambda client: client.hmget(names[0] + "f", _FACTS)),
+                (0, lambda client: client.hgetall(names[0] + "m")),
                 *((shard, of_box(shard, last)) for shard, last in asked),
                 (0, lambda client: client.eval(_TAKES_WRITES, 1, names[0])),
             ]
         )
-        silent = {
-            shard
-            for (shard, last), entries in zip(asked, boxes, strict=True)
-            if len(entries) == 1 and entries[0][0] == last
-        }
+        silent = set()
+        for (shard, last), entries in zip(asked, boxes, strict=True):
+            if known.get(b"%d" % shard) != last:
+                # Others were faster, or the first shard was put back; this one has not gathered it.
+                self._gathered.pop(shard)
+            elif len(entries) == 1 and entries[0][0] == last:
+                silent.add(shard)
         # The first one last: it tells of restores, before which the others' news have come.
         return tuple(facts), [s for s in reversed(range(shards.count)) if s not in silent]
 

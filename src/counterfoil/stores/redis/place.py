@@ -17,6 +17,7 @@ from redis.exceptions import (
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.lanes import Job
 from counterfoil.stores.place import RETRY_AFTER, Place
+from counterfoil.stores.redis.address import kind_of
 from counterfoil.stores.redis.listener import Listener
 from counterfoil.stores.redis.scripts import script
 from counterfoil.stores.redis.servers import Servers
@@ -177,7 +178,7 @@ class RedisPlace(Place):
         code = str(why).partition(" ")[0] if isinstance(why, ResponseError) else ""
         if code == "LOST":  # which scripts say
             return LOST
-        return f"Redis does not answer: {type(why).__name__}{f' {code}' if code.isupper() else ''}."
+        return f"Redis does not answer: {kind_of(why)}{f' {code}' if code.isupper() else ''}."
 
     def close(self) -> None:
         super().close()

@@ -17,7 +17,7 @@ from redis import RedisError
 
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.stores.lanes import REST
-from counterfoil.stores.redis.address import slots_of
+from counterfoil.stores.redis.address import kind_of, slots_of
 from counterfoil.stores.redis.shards import prefixes, slot_of_prefix
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Servers:
                 answered = True
             except RedisError as why:
                 silent = why
-                said = f"Redis does not answer: {type(why).__name__}."
+                said = f"Redis does not answer: {kind_of(why)}."
                 self.lost(server, StoreUnavailable(said, retry_after=_RETRY))
         if not answered:
             raise silent or RedisError("no server")

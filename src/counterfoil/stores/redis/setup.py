@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ResponseError
 
 from counterfoil.errors import ConfigurationError
+from counterfoil.status_change import Position
 from counterfoil.stores.redis.place import RedisPlace, Shards
 from counterfoil.stores.redis.shards import ALONE, IN_CLUSTER, prefixes
+from counterfoil.stores.statements.epochs import CHANCE_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
     from counterfoil.stores.postgres_setup import Durability
@@ -42,7 +46,7 @@ def prepare(place: RedisPlace) -> None:
     """Makes ready what was not. Any number of nodes may do so at once. Raises `ConfigurationError`
     where something else is there, and `StoreUnavailable`."""
     shards = Shards(place)
-    own = secrets.token_hex(EPOCH_BYTES)
+    own = _epoch_to_begin(shards)
     epoch, kept, count, first = _prepare(shards, 0, own, FORMAT, shards.count)
     if kept.decode() != FORMAT or int(count) != shards.count:
         raise ConfigurationError(
@@ -67,6 +71,23 @@ def prepare(place: RedisPlace) -> None:
             return client.hsetnx(key, str(shard), first)
 
         shards.ask(0, note, again=True)
+
+
+def _epoch_to_begin(shards: Shards) -> str:
+    """Of a new store; or of the one that the other shards are of, where the first is empty: not
+    theirs, or nobody would notice."""
+    for shard, prefix in enumerate(prefixes(shards.count)):
+        epoch: bytes | None = shards.ask(shard, _asks_epoch(prefix + "f"), again=True)
+        if epoch is not None and shard:
+            chance = secrets.token_hex(CHANCE_BYTES)
+            return f"{Position(epoch.decode(), 0).store}-0-{chance}"
+        if epoch is not None:
+            break
+    return secrets.token_hex(EPOCH_BYTES)
+
+
+def _asks_epoch(key: str) -> Callable[[Redis], Any]:
+    return lambda client: client.hget(key, "epoch")
 
 
 def _prepare(shards: Shards, shard: int, epoch: str, version: str, count: int) -> Any:

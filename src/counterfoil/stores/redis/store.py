@@ -16,7 +16,7 @@ from counterfoil.ports import Commit
 from counterfoil.stores.faces import BlockingFace, SuspendingFace
 from counterfoil.stores.lanes import Job
 from counterfoil.stores.redis import commits, epochs, feed, listing
-from counterfoil.stores.redis.address import Address
+from counterfoil.stores.redis.address import Address, kind_of
 from counterfoil.stores.redis.place import LookUp, RedisPlace, ShardJob, Shards
 from counterfoil.stores.redis.records import found_of, name_of, subject_of
 from counterfoil.stores.redis.setup import prepare, require_fit, shards_in
@@ -62,7 +62,7 @@ class RedisStore:
         try:
             layout = where.layout()
         except RedisError as why:
-            raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
+            raise StoreUnavailable(f"Redis does not answer: {kind_of(why)}.") from why
         fit = partial(require_fit, durability=durability)
         place = RedisPlace(where, layout, shards=shards_in(layout), require_fit=fit)
         try:
