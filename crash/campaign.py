@@ -10,18 +10,18 @@ from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from crash.acts import act
-from crash.cluster import cluster
 from crash.held import Violation
 from crash.judge import judge
-from crash.node import PROGRAM
 from crash.person import Person
+from crash.site import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from crash.cluster import Cluster
+    from crash.site import Site
+    from crash.stores import StoreName
 
 PEOPLE: Final = ("ann", "bob", "eve")
 BEFORE: Final = 1.5  # seconds of a round before something is killed, at most
@@ -43,20 +43,21 @@ def run_campaign(
     *,
     seed: int,
     told: Callable[[Progress], object],
-    program: Sequence[str] = PROGRAM,
+    store: StoreName = "postgres",
+    program: Sequence[str] = (),
 ) -> Progress:
-    """Until one fails. told: hears after each round how far it is. program: what a node runs.
-    Raises as `postgres_server` does."""
+    """Until one fails. told: hears after each round how far it is. program: what a node runs, if
+    not what belongs to the store. Raises as the store's engine does."""
     progress = Progress()
-    with cluster(program) as site, ThreadPoolExecutor(len(PEOPLE)) as threads:
+    with site(store, program) as place, ThreadPoolExecutor(len(PEOPLE)) as threads:
         try:
-            site.open()
-            campaign = Campaign(seed, site, threads, progress)
+            place.open()
+            campaign = Campaign(seed, place, threads, progress)
             while progress.rounds < rounds:
                 campaign.round()
                 told(progress)
         except Violation as why:
-            progress.failure, progress.logs = why, site.kept_logs()
+            progress.failure, progress.logs = why, place.kept_logs()
     return progress
 
 
@@ -64,7 +65,7 @@ class Campaign:
     """A few people, each in a thread, at a site of two nodes."""
 
     def __init__(
-        self, seed: int, site: Cluster, threads: ThreadPoolExecutor, progress: Progress
+        self, seed: int, site: Site, threads: ThreadPoolExecutor, progress: Progress
     ) -> None:
         self._seed = seed
         self._site = site

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -18,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PROGRAM: Final = (sys.executable, "-m", "counterfoil.cli.main")
+
 READY_WITHIN: Final = 60.0  # seconds
-PORTS: Final = range(20_000, 30_000)  # from which no system takes ports for who calls
 
 
 @dataclass
@@ -69,7 +65,7 @@ class Node:
                     return
                 said = str(answer)
                 if "restore" in answer.body.get("next_step", ""):
-                    raise Violation(f"{self.name} says that PostgreSQL has lost what it had read.")
+                    raise Violation(f"{self.name} says that the store has lost what it had read.")
             time.sleep(0.02)
         how = "is not ready" if self._is_running else "ends by itself"
         raise Violation(f"{self.name} {how} after it was started; it said last: {said}")
@@ -87,17 +83,6 @@ class Node:
     @property
     def _is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports on which nobody listens."""
-    found: list[int] = []
-    while len(found) < number:
-        port = random.SystemRandom().choice(PORTS)
-        with socket.socket() as tried:
-            if port not in found and tried.connect_ex(("127.0.0.1", port)):
-                found.append(port)
-    return found
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from engines.ports import free_ports
 from engines.postgres import NotHere, NotStarted
 
 if TYPE_CHECKING:
@@ -140,10 +140,9 @@ def _servers(count: int, settings: dict[str, str]) -> Iterator[list[ValkeyServer
 def _started(folder: Path, settings: dict[str, str]) -> ValkeyServer:
     """At a port that nobody has; somebody may take it first."""
     for attempt in range(5):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port: int = free.getsockname()[1]
+        port, other = free_ports(2)
         # A cluster's nodes talk at another one, by default 10,000 further on.
-        bus = {"cluster-port": str(_free())} if "cluster-enabled" in settings else {}
+        bus = {"cluster-port": str(other)} if "cluster-enabled" in settings else {}
         server = ValkeyServer(folder, port, {**settings, **bus})
         try:
             server.start()
@@ -153,12 +152,6 @@ def _started(folder: Path, settings: dict[str, str]) -> ValkeyServer:
             continue
         return server
     raise NotStarted("no port")
-
-
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 def _join(servers: Sequence[ValkeyServer]) -> None:

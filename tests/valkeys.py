@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
-from counterfoil.stores.redis.address import Address, masters
+from counterfoil.stores.redis.address import Address
 from engines import valkey
 from engines.postgres import NotHere
 
@@ -53,13 +53,12 @@ def valkey_cluster(**settings: str) -> Iterator[list[ValkeyServer]]:
 def empty_valkey(*, cluster: bool = False) -> Iterator[str]:
     """The URL of one in which there is nothing, alone or a cluster."""
     url = _shared_cluster() if cluster else _shared()
-    client = Address(url).connect()
-    try:
-        for master in masters(client):
+    address = Address(url)
+    layout = address.layout()
+    for where in layout.servers:
+        with address.client(where, layout) as master:
             master.flushdb()
-        yield url
-    finally:
-        client.close()
+    yield url
 
 
 @cache
@@ -83,11 +82,7 @@ def _shared_cluster() -> str:
 
 
 def _is_cluster(url: str) -> bool:
-    client = Address(url).connect()
-    try:
-        return len([*masters(client)]) > 1
-    finally:
-        client.close()
+    return Address(url).layout().is_cluster
 
 
 def do_without(why: str) -> NoReturn:

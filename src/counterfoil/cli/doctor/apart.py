@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from counterfoil.cli.doctor.finding import Finding, ok, wrong
-from counterfoil.errors import ConfigurationError
+from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.server.settings import Settings
 
 _MEND = "Start it, or correct its URL."
@@ -12,20 +12,13 @@ _MEND = "Start it, or correct its URL."
 def finding(settings: Settings, address: str) -> Finding:
     """Nothing is changed there."""
     try:
-        from redis import RedisError
-
-        from counterfoil.stores.redis.address import Address
-        from counterfoil.stores.redis.setup import require_fit
+        from counterfoil.stores.redis.setup import looked_at
     except ImportError:
         return wrong("sessions", "Sessions are kept in Redis.", "Install counterfoil[redis].")
     try:
-        client = Address(address).connect()
-        try:
-            require_fit(client, settings.durability)
-        finally:
-            client.close()
+        looked_at(address, settings.durability).close()
     except ConfigurationError as why:
         return wrong("sessions", "Redis cannot be relied on.", why.detail)
-    except RedisError as why:
-        return wrong("sessions", f"Redis does not answer: {type(why).__name__}.", _MEND)
+    except StoreUnavailable as why:
+        return wrong("sessions", why.detail, _MEND)
     return ok("sessions", "Redis answers, and is set to keep what it acknowledges.")

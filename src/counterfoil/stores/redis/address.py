@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+import ssl
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.retry import Retry
 
 from counterfoil.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Client: TypeAlias = "Redis | RedisCluster"
+Where = tuple[str, int]
 
 PATIENCE: Final = 3.0  # seconds that an answer may take
 CONNECTED_WITHIN: Final = 2.0
@@ -28,6 +24,21 @@ _SCHEMES: Final = {
     "valkeys": "rediss",
 }
 _PORT: Final = 6379
+_SLOTS: Final = 16_384
+
+
+class Layout(NamedTuple):
+    """Which server has which slots, from one to another; alone, one has them all."""
+
+    is_cluster: bool
+    ranges: tuple[tuple[int, int, Where], ...]
+
+    def of_slot(self, slot: int) -> Where | None:
+        return next((where for first, last, where in self.ranges if first <= slot <= last), None)
+
+    @property
+    def servers(self) -> tuple[Where, ...]:
+        return tuple(dict.fromkeys(where for _, _, where in self.ranges))
 
 
 class Address:
@@ -54,57 +65,64 @@ class Address:
                 " for TLS."
             ) from None
 
-    def connect(self) -> Client:
-        """A client, which opens connections as they are needed; threads may share it. Raises
-        `RedisError` where nobody answers."""
+    def layout(self) -> Layout:
+        """What the first host tells that answers. Raises `RedisError` where none does, and
+        `ConfigurationError` for several that are no cluster."""
         failure: RedisError | None = None
         for settings in self._settings:
-            client = Redis(**settings)
-            try:
-                is_cluster = _asked(client).get("cluster_enabled") == 1
-            except RedisError as why:
-                failure = why
-                client.close()
-                continue
-            if not is_cluster:
-                return client
-            client.close()
-            return self._cluster()
+            where = settings["host"], settings["port"]
+            with Redis(**{**settings, "db": 0}) as client:
+                try:
+                    if is_cluster(client):
+                        return slots_of(client, where)
+                except RedisError as why:
+                    failure = why
+                    continue
+            if len(self._settings) > 1:
+                raise ConfigurationError(
+                    "Name one host in the URL of the store: several are nodes of one cluster, and"
+                    " here is none."
+                )
+            return Layout(is_cluster=False, ranges=((0, _SLOTS - 1, where),))
         raise failure or RedisError("no host")
 
-    def _cluster(self) -> RedisCluster:
-        settings = dict(self._settings[0])
-        for name in ("host", "port", "db"):
-            settings.pop(name, None)
-        nodes = [ClusterNode(each["host"], each["port"]) for each in self._settings]
-        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **settings)
+    def client(self, where: Where, layout: Layout, *, patience: float = PATIENCE) -> Redis:
+        """A client for one server, which opens connections as they are needed; threads may share
+        it."""
+        settings = {**self._settings[0], "host": where[0], "port": where[1]}
+        if layout.is_cluster:
+            settings["db"] = 0
+        if patience != PATIENCE:
+            settings |= {"socket_timeout": patience, "socket_connect_timeout": patience}
+        return Redis(**settings)
 
 
-def masters(client: Client) -> Iterator[Redis]:
-    """A client for each server that takes writes."""
-    if isinstance(client, Redis):
-        yield client
-        return
-    for node in client.get_primaries():
-        yield client.get_redis_connection(node)
+def kind_of(why: BaseException) -> str:
+    """Of what kind an error is, and of TLS what was wrong with it; texts may name people and
+    machines."""
+    told: BaseException | None = why
+    while told is not None and not isinstance(told, ssl.SSLError):
+        told = told.__cause__ or told.__context__
+    return type(told or why).__name__
 
 
-def any_node(client: Client) -> Redis:
-    """One that answers, if any does: what is published in a cluster is heard at each. Raises
-    `RedisError`."""
-    if isinstance(client, Redis):
-        return client
-    for node in client.get_primaries():
-        with suppress(RedisError):
-            found = client.get_redis_connection(node)
-            found.ping()
-            return found
-    raise RedisError("no node answers")
-
-
-def _asked(client: Redis) -> dict[str, Any]:
+def is_cluster(client: Redis) -> bool:
     told: dict[str, Any] = client.info("cluster")
-    return told
+    return told.get("cluster_enabled") == 1
+
+
+def slots_of(client: Redis, asked: Where) -> Layout:
+    """Which masters a node of a cluster knows. asked: where it is."""
+    # As two words, so that the driver gives what was said.
+    told: list[Any] = client.execute_command("CLUSTER", "SLOTS")
+    ranges = [(first, last, _where(master, asked)) for first, last, master, *_ in told]
+    return Layout(is_cluster=True, ranges=tuple(ranges))
+
+
+def _where(node: Any, asked: Where) -> Where:
+    """Of a host that is unknown, or is the one that was asked, nothing is said."""
+    host = (node[0] or b"").decode()
+    return (asked[0] if host in {"", "?"} else host), int(node[1])
 
 
 def _settings_of(url: str) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from counterfoil.stores.redis.shards import prefixes, shard_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from redis import Redis
+
     from counterfoil.events import Event
     from counterfoil.session import Session
     from counterfoil.status_change import Position, StatusChange
     from counterfoil.status_list import StatusList
     from counterfoil.stores.postgres_setup import Durability
-    from counterfoil.stores.redis.address import Client
     from counterfoil.subject import ClientState, SubjectState
 
 _TRAIL_KEPT: Final = 34_560_000  # seconds, as in gather.lua
@@ -35,7 +36,7 @@ class Arrivals:
         self._prefixes = prefixes(self._shards.count)
         facts = self._prefixes[0] + "f"
 
-        def note(client: Client) -> Any:
+        def note(client: Redis) -> Any:
             return client.hsetnx(facts, ARRIVING, "1")
 
         if self._ask(0, note):
@@ -67,7 +68,7 @@ class Arrivals:
         for client in clients:
             for shard in range(self._shards.count):
                 name = name_of(client.client_id)
-                self._shards.run(shard, "hear", name, client.version, again=True)
+                self._shards.run(shard, "hear", name, client.version, 0, again=True)
 
     def lists(self, lists: Sequence[tuple[int, StatusList, int]]) -> None:
         """Each with its place, and how many of its indices are given out."""
@@ -75,7 +76,7 @@ class Arrivals:
         if not lists:
             return
 
-        def put(client: Client) -> None:
+        def put(client: Redis) -> None:
             for place, each, given in lists:
                 client.hset(prefix + "l", each.id, list_text(each, place))
                 client.hset(prefix + "g", each.id, str(given))
@@ -86,7 +87,7 @@ class Arrivals:
         """In the order of their numbers, each once."""
         key = self._prefixes[0] + "changes"
 
-        def put(client: Client) -> None:
+        def put(client: Redis) -> None:
             with client.pipeline(transaction=False) as pipeline:
                 for number, change in numbered:
                     pipeline.xadd(key, {"w": change_text(change)}, id=f"{number}-0")
@@ -99,7 +100,7 @@ class Arrivals:
         """Likewise."""
         prefix = self._prefixes[0].encode()
 
-        def put(client: Client) -> None:
+        def put(client: Redis) -> None:
             with client.pipeline(transaction=False) as pipeline:
                 for number, event in numbered:
                     pipeline.xadd(prefix + b"trail", {"w": event_text(event)}, id=f"{number}-0")
@@ -121,7 +122,7 @@ class Arrivals:
                 facts |= {"directory": directory + 1, "trail": trail}
             key = self._prefixes[shard] + "f"
 
-            def put(client: Client, key: str = key, facts: Any = facts) -> Any:
+            def put(client: Redis, key: str = key, facts: Any = facts) -> Any:
                 return client.hset(key, mapping=facts)
 
             self._ask(shard, put)
@@ -153,7 +154,7 @@ class Arrivals:
         for shard, prefix in enumerate(self._prefixes):
             spared = {(prefix + each).encode() for each in kept}
 
-            def clear(client: Client, prefix: str = prefix, spared: set[bytes] = spared) -> None:
+            def clear(client: Redis, prefix: str = prefix, spared: set[bytes] = spared) -> None:
                 for key in client.scan_iter(match=prefix + "*", count=1000):
                     if key not in spared:
                         client.unlink(key)

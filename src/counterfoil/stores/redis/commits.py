@@ -6,8 +6,6 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.errors import StoreUnavailable
-from counterfoil.stores.redis.place import LOST
 from counterfoil.stores.redis.records import (
     change_text,
     event_text,
@@ -19,7 +17,7 @@ from counterfoil.stores.redis.shards import prefixes, shard_of
 from counterfoil.stores.statements.records import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from counterfoil.ports import Commit
     from counterfoil.session import Session
@@ -31,7 +29,6 @@ KEPT_BEYOND: Final = timedelta(minutes=10)
 _NONCE_BITS: Final = 63
 _HELD: Final = 1
 _UNHEARD: Final = 2
-_UNPREPARED: Final = -1
 
 
 def shard_of_commit(commit: Commit, shards: int) -> int:
@@ -55,16 +52,14 @@ def write(shards: Shards, commit: Commit, *, name: str) -> bool:
     moves = bool(commit.changes) or commit.moves_feed
     arguments = tuple(_arguments(commit, shard, name if moves else ""))
     held = shards.run(shard, "commit", *arguments)
-    while held == _UNHEARD:
+    if held == _UNHEARD:
         if not all(_has_heard(shards, shard, client) for client in commit.unchanged):
             return False
+        # Still unheard of where the first shard has made a leap that this one is about to make.
         held = shards.run(shard, "commit", *arguments)
-    if held == _UNPREPARED:
-        raise StoreUnavailable(LOST)
     if held == _HELD:
         for client in commit.clients:
-            for other in range(1, shards.count):
-                shards.run(other, "hear", name_of(client.client_id), client.version, again=True)
+            _hear(shards, client, range(1, shards.count))
     return bool(held == _HELD)
 
 
@@ -95,11 +90,16 @@ def subject_fields(state: SubjectState) -> tuple[Argument, ...]:
 
 def _has_heard(shards: Shards, shard: int, client: ClientState) -> bool:
     """Tells a shard at which version a client is. False if it is at another one."""
+    return _hear(shards, client, [shard]) == client.version
+
+
+def _hear(shards: Shards, client: ClientState, told: Iterable[int]) -> int:
+    """Tells shards what the first one says of a client; answers its version."""
     name = name_of(client.client_id)
-    if int(shards.run(0, "client", name, again=True)) != client.version:
-        return False
-    shards.run(shard, "hear", name, client.version, again=True)
-    return True
+    version, leap = shards.run(0, "client", name, again=True)
+    for shard in told:
+        shards.run(shard, "hear", name, version, leap, again=True)
+    return int(version)
 
 
 def point(shards: Shards, session: Session, shard: int) -> None:

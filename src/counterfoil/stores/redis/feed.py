@@ -21,10 +21,12 @@ from counterfoil.stores.redis.shards import prefixes
 from counterfoil.stores.statements.records import LARGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from redis import Redis
+
     from counterfoil.status_list import Issuing, StatusList
-    from counterfoil.stores.redis.address import Client
     from counterfoil.stores.redis.place import Shards
 
 PART_IS_OLDER: Final = "A part of the store is older than the rest: it was put back from a copy."
@@ -37,6 +39,8 @@ _RETRY: Final = timedelta(seconds=5)
 
 Facts = tuple[bytes | None, ...]
 _FACTS: Final = ["feed", "number", "directory", "next"]
+# What a server refuses that has become a replica: what it reads may be old.
+_TAKES_WRITES: Final = "#!lua flags=allow-oom\nreturn 1"
 
 
 class Standing(NamedTuple):
@@ -66,7 +70,8 @@ class Feed:
             lists = standing.kept(now=now)
             return FeedRead(after=after, position=after, at=now, lists=lists, changes=())
         start = after or Position("", 0)
-        told = shards.run(0, "read", start.epoch, start.number, again=True)
+        number = max(0, min(start.number, LARGEST))
+        told = shards.run(0, "read", name_of(start.epoch), number, again=True)
         standing = self._standing = _standing_of(told)
         lists = standing.kept(now=now)
         ids = {known.id for known in lists}
@@ -88,20 +93,26 @@ class Feed:
     def _look(self, shards: Shards) -> tuple[Facts, list[int]]:
         """Where the first shard says that the feed stands, and which boxes have news in them."""
         names = prefixes(shards.count)
-        keys = [name + "box" for name in names]
         asked = [(shard, last) for shard, last in sorted(self._gathered.items())]
 
-        def ask(pipeline: Any) -> None:
-            pipeline.hmget(names[0] + "f", _FACTS)
-            for shard, last in asked:
-                pipeline.xrange(keys[shard], min=last, count=2)
+        def of_box(shard: int, last: bytes) -> Callable[[Any], Any]:
+            return lambda client: client.xrange(names[shard] + "box", min=last, count=2)
 
-        facts, *boxes = shards.ask_all(ask)
-        silent = {
-            shard
-            for (shard, last), entries in zip(asked, boxes, strict=True)
-            if len(entries) == 1 and entries[0][0] == last
-        }
+        facts, known, *boxes, _ = shards.ask_all(
+            [
+                (0, lambda client: client.hmget(names[0] + "f", _FACTS)),
+                (0, lambda client: client.hgetall(names[0] + "m")),
+                *((shard, of_box(shard, last)) for shard, last in asked),
+                (0, lambda client: client.execute_command("EVAL", _TAKES_WRITES, 1, names[0])),
+            ]
+        )
+        silent = set()
+        for (shard, last), entries in zip(asked, boxes, strict=True):
+            if known.get(b"%d" % shard) != last:
+                # Others were faster, or the first shard was put back; this one has not gathered it.
+                self._gathered.pop(shard)
+            elif len(entries) == 1 and entries[0][0] == last:
+                silent.add(shard)
         # The first one last: it tells of restores, before which the others' news have come.
         return tuple(facts), [s for s in reversed(range(shards.count)) if s not in silent]
 
@@ -174,7 +185,7 @@ def drop_lists(shards: Shards, *, now: datetime, name: str) -> None:
     start = "-"
     while True:
 
-        def page(client: Client, start: str = start) -> Any:
+        def page(client: Redis, start: str = start) -> Any:
             return client.xrange(key, min=start, count=_PAGE)
 
         entries = shards.ask(0, page, again=True)
@@ -197,12 +208,12 @@ def trail(
         return []
     if subject is None:
 
-        def newest(client: Client) -> Any:
+        def newest(client: Redis) -> Any:
             return client.xrevrange(prefix + b"trail", max=f"({below}-0", count=limit)
 
         return _lines(shards.ask(0, newest, again=True))
 
-    def of_subject(client: Client) -> Any:
+    def of_subject(client: Redis) -> Any:
         return client.smembers(prefix + b"t:" + name_of(subject))
 
     numbers = sorted(
@@ -215,7 +226,7 @@ def trail(
         if len(lines) == limit:
             break
 
-        def one(client: Client, number: int = number) -> Any:
+        def one(client: Redis, number: int = number) -> Any:
             return client.xrange(prefix + b"trail", f"{number}-0", f"{number}-0")
 
         lines += _lines(shards.ask(0, one, again=True))
@@ -237,7 +248,7 @@ def _box(shards: Shards, shard: int, last: bytes) -> list[Any]:
     """What is in a box from the last entry on that was gathered, with that one."""
     key = prefixes(shards.count)[shard] + "box"
 
-    def ask(client: Client) -> Any:
+    def ask(client: Redis) -> Any:
         return client.xrange(key, min=last, count=_PAGE + 1)
 
     entries = shards.ask(shard, ask, again=True)
@@ -249,7 +260,7 @@ def _box(shards: Shards, shard: int, last: bytes) -> list[Any]:
 def _gathered(shards: Shards, shard: int) -> bytes | None:
     key = prefixes(shards.count)[0] + "m"
 
-    def ask(client: Client) -> bytes | None:
+    def ask(client: Redis) -> bytes | None:
         return client.hget(key, str(shard))  # type: ignore[return-value] # it is no awaitable
 
     return shards.ask(0, ask, again=True)
@@ -258,7 +269,7 @@ def _gathered(shards: Shards, shard: int) -> bytes | None:
 def _given(shards: Shards) -> dict[str, int]:
     key = prefixes(shards.count)[0] + "g"
 
-    def ask(client: Client) -> dict[bytes, bytes]:
+    def ask(client: Redis) -> dict[bytes, bytes]:
         return client.hgetall(key)  # type: ignore[return-value] # it is no awaitable
 
     return {each.decode(): int(given) for each, given in shards.ask(0, ask, again=True).items()}

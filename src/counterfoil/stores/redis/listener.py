@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis import RedisError
 
-from counterfoil.stores.redis.address import any_node
+from counterfoil.stores.redis.servers import HEARD_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redis.client import PubSub
-
-    from counterfoil.stores.redis.address import Address, Client
+    from counterfoil.stores.redis.address import Address, Where
+    from counterfoil.stores.redis.servers import Servers
 
 REST: Final = 1.0  # seconds between two tries to connect
 
 
 class Listener:
-    """name: what this process says when it commits, which is no news to it."""
+    """name: what this process says when it commits, which is no news to it. What is published in a
+    cluster is heard at each of its servers."""
 
-    def __init__(self, address: Address, prefixes: Sequence[str]) -> None:
+    def __init__(self, address: Address, servers: Servers, prefixes: Sequence[str]) -> None:
         self.name = secrets.token_hex(8)
         self._address = address
+        self._servers = servers
         self._channels = [f"counterfoil:{prefix}" for prefix in prefixes]
         self._heard = 0
-        self._client: Client | None = None
-        self._heard_by: PubSub | None = None
+        self._connection: Any = None  # of the driver; its own PubSub connects anew unasked
         self._tried_at = float("-inf")
         self._using = threading.Lock()
         self._closed = False
@@ -67,37 +67,45 @@ class Listener:
 
     def _collect(self, seconds: float) -> None:
         """Takes in what has arrived, and waits for the first of it."""
-        if self._heard_by is None:
+        if self._connection is None:
             return
         try:
-            message: dict[str, Any] | None
-            while (message := self._heard_by.get_message(timeout=seconds)) is not None:
-                if message["type"] == "message" and message["data"] != self.name.encode():
+            while self._connection.can_read(seconds):
+                kind, _, said = self._connection.read_response()
+                if kind == b"message" and said == self.name.encode():
+                    return  # ours, which has been counted
+                if kind == b"message":
                     self._heard += 1
                     seconds = 0
-                elif message["type"] == "message":
-                    return  # ours, which has been counted
         except (RedisError, OSError, ValueError):  # it may be closed meanwhile
             self._drop()
             self._heard += 1  # whatever was said meanwhile
 
     def _opened(self) -> bool:
         now = time.monotonic()
-        if self._heard_by is None and not self._closed and now - self._tried_at > REST:
+        if self._connection is None and not self._closed and now - self._tried_at > REST:
             self._tried_at = now
-            with contextlib.suppress(RedisError):
-                self._client = self._address.connect()
-                heard_by = any_node(self._client).pubsub(ignore_subscribe_messages=True)
-                heard_by.subscribe(*self._channels)
-                self._heard_by = heard_by
-                self._heard += 1  # whatever was said before
-        return self._heard_by is not None
+            for where in self._servers.that_answer():
+                self._listen_at(where)
+                break
+        return self._connection is not None
+
+    def _listen_at(self, where: Where) -> None:
+        client = self._address.client(where, self._servers.layout, patience=HEARD_WITHIN)
+        connection = client.connection_pool.make_connection()
+        try:
+            connection.connect()
+            connection.send_command("SUBSCRIBE", *self._channels)
+            for _ in self._channels:
+                connection.read_response()
+        except RedisError:
+            connection.disconnect()
+            return
+        self._connection = connection
+        self._heard += 1  # whatever was said before
 
     def _drop(self) -> None:
-        heard_by, self._heard_by = self._heard_by, None
-        client, self._client = self._client, None
-        with contextlib.suppress(RedisError, OSError):
-            if heard_by is not None:
-                heard_by.close()
-            if client is not None:
-                client.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(RedisError, OSError):
+                connection.disconnect()

@@ -1,30 +1,27 @@
-"""One Redis or Valkey as one process sees it: what is asked of which shard, and whether it answers.
-
-Each shard is known by itself to answer or not: in a cluster one master can be gone while all others
-go on.
-"""
+"""One Redis or Valkey as one process sees it: what is asked of which shard, and who asks."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from redis import RedisError
+from redis import Redis, RedisError
 from redis.exceptions import (
-    ClusterDownError,
     ConnectionError,  # noqa: A004 - the driver's own
+    MovedError,
     NoScriptError,
     ResponseError,
     TimeoutError,  # noqa: A004 - the driver's own
 )
 
 from counterfoil.errors import StoreUnavailable
-from counterfoil.stores.lanes import Answering, Job
+from counterfoil.stores.lanes import Job
 from counterfoil.stores.place import RETRY_AFTER, Place
+from counterfoil.stores.redis.address import kind_of
 from counterfoil.stores.redis.listener import Listener
 from counterfoil.stores.redis.scripts import script
+from counterfoil.stores.redis.servers import Servers
 from counterfoil.stores.redis.shards import prefixes
 from counterfoil.stores.waiting import Waiter
 
@@ -32,10 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from counterfoil.stores.lanes import Line, Perform
-    from counterfoil.stores.redis.address import Address, Client
+    from counterfoil.stores.redis.address import Address, Layout
+    from counterfoil.stores.redis.servers import Server
 
 T = TypeVar("T")
 MOST_AT_ONCE: Final = 200
+_MOVES: Final = 5  # how often to follow a shard that was moved
 LOST: Final = "Something is missing in Redis: declare a restore, or put back what was there."
 
 
@@ -59,99 +58,118 @@ class Shards:
 
     def __init__(self, place: RedisPlace) -> None:
         self._place = place
-        self._client: Client | None = None
 
     @property
     def count(self) -> int:
         return self._place.shards
-
-    @property
-    def client(self) -> Client:
-        if self._client is None:
-            self._client = self._place.client()
-        return self._client
 
     def run(self, shard: int, name: str, *arguments: str | bytes | int, again: bool = False) -> Any:
         """What a script answers. again: it may be begun again where a connection was lost; else it
         may have been done when `StoreUnavailable` is raised."""
         found, prefix = script(name), prefixes(self.count)[shard]
 
-        def ask(client: Client) -> Any:
+        def ask(client: Redis) -> Any:
             try:
                 return client.evalsha(found.digest, 1, prefix, *arguments)
             except NoScriptError:
-                return client.eval(found.text, 1, prefix, *arguments)
+                client.script_load(found.text)
+                return client.evalsha(found.digest, 1, prefix, *arguments)
 
         return self.ask(shard, ask, again=again)
 
-    def ask(self, shard: int, ask: Callable[[Client], T], *, again: bool) -> T:
+    def ask(self, shard: int, ask: Callable[[Redis], T], *, again: bool) -> T:
         """What a shard answers. Raises `StoreUnavailable`."""
-        answering = self._place.shard_answering[shard]
-        answering.require()
-        failure: StoreUnavailable | None = None
-        try:
-            return self._asked(ask, again=again)
-        except RedisError as why:
-            failure = self._place.unavailable(why)
-            raise failure from why
-        finally:
-            answering.note(failure)
+        servers = self._place.servers
+        for _ in range(_MOVES):
+            server = servers.of(shard)
+            try:
+                return _asked(server, ask, again=again)
+            except MovedError as why:
+                servers.moved(shard, (why.host or server.where[0], why.port))
+            except RedisError as why:
+                raise self._place.failed(server, why) from why
+        raise StoreUnavailable("Redis says of each server that another one has a shard.")
 
-    def ask_all(self, ask: Callable[[Any], None]) -> list[Any]:
-        """What all shards together answer to what `ask` puts into a pipeline, each server asked
-        once. Raises `StoreUnavailable`, and notes of no shard that it does not answer: who asks one
-        by itself does."""
-        for answering in self._place.shard_answering:
-            answering.expect()
+    def ask_all(self, questions: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+        """What is answered to each question, which is of a shard; each server is asked once. Raises
+        `StoreUnavailable`."""
+        of_server: dict[Server, list[int]] = {}
+        for number, (shard, _) in enumerate(questions):
+            of_server.setdefault(self._place.servers.of(shard), []).append(number)
+        answers: list[Any] = [None] * len(questions)
+        for server, numbers in of_server.items():
 
-        def execute(client: Client) -> list[Any]:
-            with client.pipeline(transaction=False) as pipeline:
-                ask(pipeline)
-                return list(pipeline.execute())
+            def execute(client: Redis, numbers: list[int] = numbers) -> list[Any]:
+                with client.pipeline(transaction=False) as pipeline:
+                    for number in numbers:
+                        questions[number][1](pipeline)
+                    return list(pipeline.execute(raise_on_error=False))
 
-        try:
-            return self._asked(execute, again=True)
-        except RedisError as why:
-            for shard in range(self.count):
-                self.ask(shard, _is_there(shard, self.count), again=True)
-            raise self._place.unavailable(why) from why
+            try:
+                told = _asked(server, execute, again=True)
+            except RedisError as why:
+                raise self._place.failed(server, why) from why
+            for number, answer in zip(numbers, told, strict=True):
+                answers[number] = answer
+        return [
+            self.ask(*questions[number], again=True) if isinstance(answer, Exception) else answer
+            for number, answer in enumerate(answers)
+        ]
 
-    def _asked(self, ask: Callable[[Client], T], *, again: bool) -> T:
-        try:
-            return ask(self.client)
-        except TimeoutError:
+
+def _asked(server: Server, ask: Callable[[Redis], T], *, again: bool) -> T:
+    try:
+        return ask(server.client)
+    except TimeoutError:
+        raise
+    except ConnectionError:
+        if not again:
             raise
-        except (ConnectionError, ClusterDownError):
-            if not again:
-                raise
-        return ask(self.client)
+    return ask(server.client)
 
 
 class RedisPlace(Place):
-    """A Redis at an address. shards: as many as it was prepared with."""
+    """A Redis at an address. require_fit: raises `ConfigurationError` for a server that is none to
+    rely on."""
 
-    def __init__(self, address: Address, *, shards: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        layout: Layout,
+        *,
+        shards: int,
+        require_fit: Callable[[Redis], None],
+    ) -> None:
         self._address = address
-        self._client: Client | None = None
+        self._layout = layout
+        self._require_fit = require_fit
         self.shards = shards
         super().__init__()
 
-    def client(self) -> Client:
-        """One that all threads of this process share. Raises `RedisError`."""
-        with self._connecting:
-            if self._client is None:
-                self._client = self._address.connect()
-            return self._client
+    def look(self) -> None:
+        """Looks at each server before it is relied on. Raises `ConfigurationError`, and
+        `StoreUnavailable` where none answers."""
+        try:
+            self.servers.look_at_all()
+        except RedisError as why:
+            raise self.unavailable(why) from why
 
     def require(self, job: Waiter) -> None:
         if isinstance(job, ShardJob | LookUp):
-            self.shard_answering[job.shard].expect()
+            self.servers.of(job.shard)
+
+    def failed(self, server: Server, why: RedisError) -> StoreUnavailable:
+        """The error for callers. A server that says what is wrong goes on being asked."""
+        failure = self.unavailable(why)
+        if isinstance(why, ConnectionError | TimeoutError):
+            self.servers.lost(server, failure)
+        return failure
 
     def line(self) -> Line:
         return RedisLine(self)
 
     def listener(self) -> Listener:
-        listener = Listener(self._address, prefixes(self.shards))
+        listener = Listener(self._address, self.servers, prefixes(self.shards))
         self.name = listener.name
         return listener
 
@@ -160,17 +178,22 @@ class RedisPlace(Place):
 
     def said_of(self, why: BaseException) -> str:
         code = str(why).partition(" ")[0] if isinstance(why, ResponseError) else ""
-        return f"Redis does not answer: {type(why).__name__}{f' {code}' if code.isupper() else ''}."
+        if code == "LOST":  # which scripts say
+            return LOST
+        return f"Redis does not answer: {kind_of(why)}{f' {code}' if code.isupper() else ''}."
 
     def close(self) -> None:
         super().close()
-        if self._client is not None:
-            self._client.close()
+        self.servers.close()
+
+    def start_in_child(self) -> None:
+        self._layout = self.servers.layout
+        super().start_in_child()
 
     def _begin_anew(self) -> None:
-        self._connecting = threading.Lock()
-        self._client = None
-        self.shard_answering = [Answering() for _ in range(self.shards)]
+        self.servers = Servers(
+            self._address, self._layout, shards=self.shards, require_fit=self._require_fit
+        )
         super()._begin_anew()
 
 
@@ -178,20 +201,17 @@ class RedisLine:
     """One thread's way there. What could not be done is said of each job by itself."""
 
     def __init__(self, place: RedisPlace) -> None:
-        self._place = place
         self._shards = Shards(place)
 
     def perform(self, perform: Perform, jobs: Sequence[Waiter]) -> BaseException | None:
         try:
             perform(self._shards, jobs)
-        except RedisError as why:
-            return self._place.unavailable(why)
         except BaseException as why:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             return why
         return None
 
     def drop(self) -> None:
-        """The client is everybody's."""
+        """The clients are everybody's."""
 
 
 def answers_any(shards: Shards) -> bool:
@@ -203,7 +223,7 @@ def answers_any(shards: Shards) -> bool:
     return False
 
 
-def _is_there(shard: int, shards: int) -> Callable[[Client], Any]:
+def _is_there(shard: int, shards: int) -> Callable[[Redis], Any]:
     key = prefixes(shards)[shard] + "f"
     return lambda client: client.exists(key)
 

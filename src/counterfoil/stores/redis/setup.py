@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from redis import Redis, RedisError
-from redis.cluster import RedisCluster
-from redis.exceptions import NoPermissionError, ResponseError
+from redis import RedisError
+from redis.exceptions import ResponseError
 
 from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.stores.redis.address import Address, masters
+from counterfoil.status_change import Position
+from counterfoil.stores.redis.address import Address, kind_of
 from counterfoil.stores.redis.place import RedisPlace, Shards
 from counterfoil.stores.redis.shards import ALONE, IN_CLUSTER, prefixes
+from counterfoil.stores.statements.epochs import CHANCE_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
     from counterfoil.stores.postgres_setup import Durability
-    from counterfoil.stores.redis.address import Client
+    from counterfoil.stores.redis.address import Layout
 
 ARRIVING: Final = "arriving"  # a fact of the first shard, while another store is moved here
 FORMAT: Final = "1"
@@ -29,16 +35,7 @@ _WEAKER: Final = "or say durability='may-lose-on-failover', and every answer say
 def opened(address: str, durability: Durability, *, arriving: bool = False) -> RedisPlace:
     """What is at an address, looked at and made ready. arriving: for who moves another store there.
     Raises `ConfigurationError` and `StoreUnavailable`."""
-    where = Address(address)
-    try:
-        client = where.connect()
-        try:
-            shards = require_fit(client, durability)
-        finally:
-            client.close()
-    except RedisError as why:
-        raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
-    place = RedisPlace(where, shards=shards)
+    place = looked_at(address, durability)
     try:
         prepare(Shards(place), arriving=arriving)
     except BaseException:
@@ -47,23 +44,42 @@ def opened(address: str, durability: Durability, *, arriving: bool = False) -> R
     return place
 
 
-def require_fit(client: Client, durability: Durability) -> int:
-    """How many shards it is to have. Raises `ConfigurationError`, in one sentence, where it may
-    lose what it acknowledged."""
-    for master in masters(client):
-        told = _told(master)
-        version = tuple(int(part) for part in str(told["redis_version"]).split(".")[:2])
-        if version < OLDEST:
-            raise ConfigurationError("Use Redis 7.0, or Valkey 7.2, or newer.")
-        if durability == "durable":
-            _require_durable(master, told)
-    return IN_CLUSTER if isinstance(client, RedisCluster) else ALONE
+def looked_at(address: str, durability: Durability) -> RedisPlace:
+    """What is at an address, if it can be relied on; nothing is changed there. Raises
+    `ConfigurationError` and `StoreUnavailable`."""
+    where = Address(address)
+    try:
+        layout = where.layout()
+    except RedisError as why:
+        raise StoreUnavailable(f"Redis does not answer: {kind_of(why)}.") from why
+    fit = partial(require_fit, durability=durability)
+    place = RedisPlace(where, layout, shards=shards_in(layout), require_fit=fit)
+    try:
+        place.look()
+    except BaseException:
+        place.close()
+        raise
+    return place
+
+
+def shards_in(layout: Layout) -> int:
+    return IN_CLUSTER if layout.is_cluster else ALONE
+
+
+def require_fit(master: Redis, durability: Durability) -> None:
+    """Raises `ConfigurationError`, in one sentence, where it may lose what it acknowledged."""
+    told: dict[str, Any] = {**master.info("server"), **master.info("replication")}
+    version = tuple(int(part) for part in str(told["redis_version"]).split(".")[:2])
+    if version < OLDEST:
+        raise ConfigurationError("Use Redis 7.0, or Valkey 7.2, or newer.")
+    if durability == "durable":
+        _require_durable(master, told)
 
 
 def prepare(shards: Shards, *, arriving: bool = False) -> None:
     """Makes ready what was not. Any number of nodes may do so at once. Raises `ConfigurationError`
     where something else is there, and `StoreUnavailable`."""
-    own = secrets.token_hex(EPOCH_BYTES)
+    own = _epoch_to_begin(shards)
     epoch, kept, count, first = _prepare(shards, 0, own, FORMAT, shards.count)
     if kept.decode() != FORMAT or int(count) != shards.count:
         raise ConfigurationError(
@@ -77,7 +93,7 @@ def prepare(shards: Shards, *, arriving: bool = False) -> None:
         )
     key = prefixes(shards.count)[0] + "m"
 
-    def ask(client: Client) -> Any:
+    def ask(client: Redis) -> Any:
         return client.hgetall(key)
 
     known = shards.ask(0, ask, again=True)
@@ -87,14 +103,29 @@ def prepare(shards: Shards, *, arriving: bool = False) -> None:
         if shard:
             other, *_, first = _prepare(shards, shard, epoch.decode(), "", 0)
             if other != epoch:
-                raise ConfigurationError(
-                    "Put back what is missing: only a part of a store is here. Or empty all of it."
-                )
+                continue  # only a part of a store is here: the feed says so, until it is mended
 
-        def note(client: Client, shard: int = shard, first: bytes = first) -> Any:
+        def note(client: Redis, shard: int = shard, first: bytes = first) -> Any:
             return client.hsetnx(key, str(shard), first)
 
         shards.ask(0, note, again=True)
+
+
+def _epoch_to_begin(shards: Shards) -> str:
+    """Of a new store; or of the one that the other shards are of, where the first is empty: not
+    theirs, or nobody would notice."""
+    for shard, prefix in enumerate(prefixes(shards.count)):
+        epoch: bytes | None = shards.ask(shard, _asks_epoch(prefix + "f"), again=True)
+        if epoch is not None and shard:
+            chance = secrets.token_hex(CHANCE_BYTES)
+            return f"{Position(epoch.decode(), 0).store}-0-{chance}"
+        if epoch is not None:
+            break
+    return secrets.token_hex(EPOCH_BYTES)
+
+
+def _asks_epoch(key: str) -> Callable[[Redis], Any]:
+    return lambda client: client.hget(key, "epoch")
 
 
 def _prepare(shards: Shards, shard: int, epoch: str, version: str, count: int) -> Any:
@@ -102,22 +133,15 @@ def _prepare(shards: Shards, shard: int, epoch: str, version: str, count: int) -
     return shards.run(shard, "prepare", epoch, nonce, version, count, again=True)
 
 
-def _told(master: Redis) -> dict[str, Any]:
-    told: dict[str, Any] = {**master.info("server"), **master.info("replication")}
-    return told
-
-
 def _require_durable(master: Redis, told: dict[str, Any]) -> None:
     try:
         names = ("appendonly", "appendfsync", "maxmemory-policy")
         found = {name: master.config_get(name).get(name) for name in names}
-    except (NoPermissionError, ResponseError):
+    except ResponseError:
         raise ConfigurationError(
             "Let Counterfoil read the settings of Redis (CONFIG GET), to see that it keeps what it"
             f" acknowledges; {_WEAKER}"
         ) from None
-    except RedisError as why:
-        raise StoreUnavailable(f"Redis does not answer: {type(why).__name__}.") from why
     settings = {name: _text(value) for name, value in found.items()}
     if (settings["appendonly"], settings["appendfsync"]) != ("yes", "always"):
         raise ConfigurationError(

@@ -40,5 +40,9 @@ def _prefix(shard: int, shards: int) -> str:
     return f"{{{tag}}}:"
 
 
+def slot_of_prefix(prefix: str) -> int:
+    return slot_of(prefix[1 : prefix.index("}")])
+
+
 def slot_of(tag: str) -> int:
     return binascii.crc_hqx(tag.encode(), 0) % SLOTS

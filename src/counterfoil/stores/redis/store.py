@@ -7,7 +7,7 @@ Reads are of that server too.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from counterfoil.subject import SubjectState
 
 T = TypeVar("T")
+_SWEPT_TOGETHER: Final = 50  # sessions; look-ups wait meanwhile
 
 
 class RedisStore:
@@ -114,7 +115,7 @@ class RedisStore:
         return subject_of(subject, record, leap)
 
     async def client(self, client_id: str) -> ClientState:
-        version = await self._run(0, "client", name_of(client_id))
+        version, _ = await self._run(0, "client", name_of(client_id))
         return ClientState(client_id=client_id, version=int(version))
 
     async def sessions(self, query: SessionQuery) -> list[Session]:
@@ -200,9 +201,11 @@ class RedisStore:
         def sweep(shards: Shards) -> int:
             swept = 0
             for shard in range(shards.count):
-                if swept < limit:
-                    left = limit - swept
-                    swept += shards.run(shard, "sweep", micros(now), left, again=True)
+                while left := min(limit - swept, _SWEPT_TOGETHER):
+                    gone = shards.run(shard, "sweep", micros(now), left, again=True)
+                    swept += gone
+                    if gone < left:
+                        break
             feed.drop_lists(shards, now=now, name=self.place.name)
             feed.trim_trail(shards)
             self.place.stir()

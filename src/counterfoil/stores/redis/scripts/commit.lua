@@ -6,9 +6,8 @@
 --   unchanged  id, version
 --   told       kind (c: a change, m: a move of the feed, e: an event), what, subject
 -- Answers 1, or 0 where an expectation did not hold; 2 where a client is further on than was heard
--- of here, which the first shard knows; -1 where nothing was prepared.
+-- of here, which the first shard knows.
 local now = leap()
-if not now then return -1 end
 if ARGV[1] ~= '' and redis.call('HGET', facts, 'epoch') ~= ARGV[1] then return 0 end
 
 local place = 5
@@ -66,7 +65,8 @@ for row, session in ipairs(sessions) do
     redis.call('ZREMRANGEBYSCORE', of_subject, '-inf', clock[1] .. '000000')
     redis.call('ZADD', of_subject, session[5], id)
     expire(of_subject, expires)
-    redis.call('ZADD', ends, session[5], struct.pack('>I4', #client) .. client .. id)
+    redis.call('ZADD', ends, session[5], struct.pack('>I4I4', #client, #session[8])
+      .. client .. session[8] .. id)
     expire(ends, expires)
     redis.call('SADD', at .. 'cl', client)
   end

@@ -1,6 +1,11 @@
--- Every shard: ends all that is open here, at once. ARGV: epoch, leap, moment and reason, a nonce.
+-- Every shard: ends all that is open here, at once. ARGV: epoch, leap, moment and reason, a nonce, '1'
+-- for the first shard. Answers the first entry of its box; nothing where somebody else has leapt
+-- further.
+if tonumber(redis.call('HGET', facts, 'leap') or 0) > tonumber(ARGV[2]) then return false end
 redis.call('HSET', facts, 'epoch', ARGV[1], 'leap', ARGV[2])
 redis.call('HSET', at .. 'leaps', ARGV[2], ARGV[3])
+-- What was heard of clients may be more than the first shard knows, if that was put back.
+if ARGV[5] ~= '1' then redis.call('DEL', at .. 'c') end
 -- What happened is kept, and gathered in the new epoch; what it changed is forgotten. The first
 -- entry of a box has been gathered.
 local box = redis.call('XRANGE', at .. 'box', '-', '+')

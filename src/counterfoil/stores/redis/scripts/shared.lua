@@ -6,7 +6,9 @@ local facts = at .. 'f'
 local LEAP = 4294967296
 
 local function leap()
-  return tonumber(redis.call('HGET', facts, 'leap'))
+  local told = redis.call('HGET', facts, 'leap')
+  if not told then error({err = 'LOST there is nothing here'}) end
+  return tonumber(told)
 end
 
 -- The version of what was written under an earlier leap, as it is expected now.

@@ -1,4 +1,4 @@
-"""PostgreSQL and the nodes that share it: started, killed, started again, and ended."""
+"""A store and the nodes that share it: started, killed, started again, and ended."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-
-from crash.held import Violation
-from crash.node import PROGRAM, Node, environment, free_ports
-from engines.postgres import PostgresServer, postgres_server
+from crash.node import Node, environment
+from crash.stores import STORES
+from engines.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from random import Random
 
-POSTGRES: Final = "PostgreSQL"
+    from crash.stores import Killable, Stored, StoreName
+
 NAMES: Final = ("node A", "node B")
 APART: Final = 0.05  # seconds between two kills of one round, at most
-SETTLED_WITHIN: Final = 30.0
-_WRITING: Final = (
-    "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
-    " AND pid <> pg_backend_pid()"
-)
 
 
-class Cluster:
-    """PostgreSQL runs, the nodes do not yet."""
+class Site:
+    """The store runs, the nodes do not yet."""
 
-    def __init__(self, server: PostgresServer, nodes: Sequence[Node]) -> None:
+    def __init__(self, stored: Stored, nodes: Sequence[Node]) -> None:
         self.nodes = nodes
-        self._server = server
-        self._parts: dict[str, PostgresServer | Node] = {POSTGRES: server}
+        self._stored = stored
+        self._parts: dict[str, Killable | Node] = {**stored.servers}
         self._parts |= {node.name: node for node in nodes}
 
     @property
@@ -58,38 +52,31 @@ class Cluster:
 
     def start(self, names: Collection[str]) -> None:
         """Starts again what was killed, and returns when both nodes are ready."""
-        if POSTGRES in names:
-            self._server.start()
-        for node in self.nodes:
-            if node.name in names:
-                node.start()
+        for name, part in self._parts.items():  # the store before the nodes
+            if name in names:
+                part.start()
         for node in self.nodes:
             node.wait()
 
     def settle(self) -> None:
-        """Waits for what a killed node has sent to PostgreSQL last, and which nobody waits for."""
-        until = time.monotonic() + SETTLED_WITHIN
-        with psycopg.connect(self._server.url, autocommit=True) as connection:
-            while time.monotonic() < until:
-                [(writing,)] = connection.execute(_WRITING).fetchall()
-                if not writing:
-                    return
-                time.sleep(0.01)
-        raise Violation("PostgreSQL is still writing, long after everybody has stopped.")
+        """Waits for what a killed node has sent to the store last, and which nobody waits for."""
+        self._stored.settle()
 
     def kept_logs(self) -> Path:
         """A folder with copies of the logs, which is left."""
         kept = Path(tempfile.mkdtemp(prefix="counterfoil-crash-logs-"))
-        shutil.copy(self._server.folder / "log", kept / "postgres.log")
+        for name, server in self._stored.servers.items():
+            shutil.copy(server.folder / "log", kept / f"{_as_file(name)}.log")
         for node in self.nodes:
-            shutil.copy(node.log, kept)
+            if node.log.exists():  # it may never have been started
+                shutil.copy(node.log, kept)
         return kept
 
 
 @contextmanager
-def cluster(program: Sequence[str] = PROGRAM) -> Iterator[Cluster]:
-    """Everything is ended when the block is left. program: what a node runs. Raises as
-    `postgres_server` does."""
+def site(store: StoreName, program: Sequence[str] = ()) -> Iterator[Site]:
+    """Everything is ended when the block is left. program: what a node runs, if not what belongs
+    to the store. Raises as the store's engine does."""
     folder = Path(tempfile.mkdtemp(prefix="counterfoil-crash-"))
     secret = folder / "secret"
     secret.touch(mode=0o600)
@@ -97,14 +84,18 @@ def cluster(program: Sequence[str] = PROGRAM) -> Iterator[Cluster]:
     ports = free_ports(len(NAMES))
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        server = ending.enter_context(postgres_server())
-        asked = [*program, "serve", "--dev", "--store", server.url]
+        stored = ending.enter_context(STORES[store]())
+        asked = [*(program or stored.program), *stored.arguments]
         asked += ["--issuer", f"http://localhost:{ports[0]}"]
         surroundings = environment(secret_file=str(secret))
         nodes = [
-            Node(name, port, folder / name.replace(" ", "-"), asked, surroundings)
+            Node(name, port, folder / _as_file(name), asked, surroundings)
             for name, port in zip(NAMES, ports, strict=True)
         ]
         for node in nodes:
             ending.callback(node.kill)
-        yield Cluster(server, nodes)
+        yield Site(stored, nodes)
+
+
+def _as_file(name: str) -> str:
+    return name.replace(" ", "-")
