@@ -290,4 +290,4 @@ class TestPostgres(WithPostgres.TestCase):  # type: ignore[misc,valid-type]
 
 
 class TestRedis(WithRedis.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=5, stateful_step_count=30, deadline=None)

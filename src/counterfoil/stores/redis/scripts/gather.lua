@@ -1,5 +1,5 @@
 -- ARGV: a shard, the last of its box that was gathered, the last of these, how many events, then of
--- each: kind, what, subject. Numbers them for all readers. Answers 0 where somebody else was faster.
+-- each: kind, what, '=' and the subject, or ''. Numbers them for all readers. Answers 0 where somebody else was faster.
 if redis.call('HGET', at .. 'm', ARGV[1]) ~= ARGV[2] then return 0 end
 if redis.call('HEXISTS', facts, 'next') == 1 then return 0 end
 for place = 4, #ARGV, 3 do
@@ -8,8 +8,9 @@ for place = 4, #ARGV, 3 do
     local number = redis.call('HINCRBY', facts, 'trail', 1)
     redis.call('XADD', at .. 'trail', number .. '-0', 'w', what)
     if subject ~= '' then
-      redis.call('SADD', at .. 't:' .. subject, number)
-      redis.call('EXPIRE', at .. 't:' .. subject, 34560000)
+      local key = at .. 't:' .. string.sub(subject, 2)
+      redis.call('SADD', key, number)
+      redis.call('EXPIRE', key, 34560000)
     end
   else
     local number = redis.call('HINCRBY', facts, 'number', 1)
