@@ -26,7 +26,9 @@ from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
+from counterfoil.server.operations.samples import Samples
 from counterfoil.server.pages import routes as pages
+from counterfoil.server.pages.console import routes as console
 from counterfoil.server.proxies.check import Check
 from counterfoil.server.proxies.document import CHECK
 from counterfoil.server.proxies.question import PATH
@@ -41,6 +43,7 @@ def application(server: Server) -> FastAPI:
     """The ASGI application."""
     register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
     waits = Waits(server.auth.clock)
+    samples = Samples(server.metrics, server.auth.clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,6 +53,8 @@ def application(server: Server) -> FastAPI:
             asyncio.create_task(gauges.watch_lag(server.metrics)),
             asyncio.create_task(register.keep()),
         ]
+        if server.settings.pages_client:
+            beside.append(asyncio.create_task(samples.keep()))
         yield
         for task in beside:
             task.cancel()
@@ -81,6 +86,8 @@ def application(server: Server) -> FastAPI:
         pages_client=server.settings.pages_client,
         verifiers=register,
         waits=waits,
+        samples=samples,
+        workers=server.settings.workers,
     )
     for router in (
         session_routes(server.auth),
@@ -112,7 +119,7 @@ def application(server: Server) -> FastAPI:
     for place in ("/.well-known/{rest:path}", AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
-        app.router.routes.extend(pages.ROUTES)
+        app.router.routes.extend([*pages.ROUTES, *console.ROUTES])
     return app
 
 

@@ -12,6 +12,7 @@ from counterfoil.errors import (
     SignInRefused,
     Unavailable,
 )
+from counterfoil.server.api.context import ADMIN
 from counterfoil.server.pages import forms, notices, refusals
 from counterfoil.server.pages.answers import Answer, redirect
 from counterfoil.server.pages.visit import PLACE, is_signed_out
@@ -122,6 +123,7 @@ async def _values(visit: Visit, person: Person) -> dict[str, Any]:
     return {
         "identifier": account.identifier,
         "roles": person.roles,
+        "is_administrator": ADMIN in person.roles,
         "current": [session for session in sessions if session.id == person.session_id],
         "others": others[:_MOST_SHOWN],
         "more": max(0, len(others) - _MOST_SHOWN),

@@ -70,4 +70,5 @@ def _templates() -> Environment:
     )
     environment.globals["static"] = static_files.address
     environment.filters["stamp"] = words.stamp
+    environment.filters["second"] = words.second
     return environment

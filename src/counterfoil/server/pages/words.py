@@ -26,6 +26,12 @@ def stamp(moment: datetime) -> str:
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
+def second(moment: datetime) -> str:
+    """As in "12:00:05 UTC", rounded up: what holds from then on holds."""
+    whole = moment.astimezone(UTC) + timedelta(microseconds=999_999)
+    return f"{whole:%H:%M:%S} UTC"
+
+
 def span(length: timedelta) -> str:
     """How long to wait, rounded up to what one says: "1 second", "5 minutes"."""
     seconds = max(1, seconds_up(length))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from counterfoil.errors import IdentifierTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from counterfoil.stores.rows import Rows, Transaction, Value
 
 _COLUMNS = "subject, identifier, canonical, password, roles, created_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_BEYOND = "\x7f"  # after every character that an identifier may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,32 @@ class AccountRows:
         values = () if after is None else (after,)
         sql = f"SELECT {_COLUMNS} FROM accounts {where} ORDER BY created_at, subject LIMIT ?"
         return [_account(row) for row in await self.rows.all(sql, (*values, limit))]
+
+    async def search(self, prefix: str, *, after: str | None, limit: int) -> list[Account]:
+        """Those whose identifier begins so, in its order, after the canonical `after`; by an index,
+        so that a page costs what it holds."""
+        name = self._canonical
+        wheres, values = [f"{name} >= ?", f"{name} < ?"], [prefix, prefix + _BEYOND]
+        if after is not None:
+            wheres.append(f"{name} > ?")
+            values.append(after)
+        where = " AND ".join(wheres)
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE {where} ORDER BY {name} LIMIT ?"
+        return [_account(row) for row in await self.rows.all(sql, (*values, limit))]
+
+    async def identifiers(self, subjects: Iterable[str]) -> dict[str, str]:
+        """What these sign in with, by subject; without those that have no account."""
+        wanted = sorted(set(subjects))
+        if not wanted:
+            return {}
+        places = ", ".join("?" * len(wanted))
+        sql = f"SELECT subject, identifier FROM accounts WHERE subject IN ({places})"
+        return {row[0]: row[1] for row in await self.rows.all(sql, wanted)}
+
+    @property
+    def _canonical(self) -> str:
+        """The column in the order of its bytes, as the index keeps it."""
+        return 'canonical COLLATE "C"' if self.rows.dialect == "postgres" else "canonical"
 
     async def add(self, account: Account) -> None:
         """Raises `IdentifierTaken`; two at once cannot both have it."""
