@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import live
 from console.administering import console
 from pages.access import AXE, LAYOUTS, OUTLINE, SPACED, barriers, misplaced
-from pages.browsing import focused
+from pages.browsing import fill, focused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
-
-    import live
 
 LONG = "a" * 40 + "/1.0"
 
@@ -48,6 +47,15 @@ def tour(page: Page, site: live.Site) -> Iterator[str]:
     yield "ended session"
     page.goto(f"{site.url}/admin/sessions/x")
     yield "no such session"
+    page.goto(f"{site.url}/admin/people?name={device.person.identifier[:8]}")
+    yield "people"
+    page.goto(f"{site.url}/admin/people?name=a b")
+    yield "nobody"
+    page.goto(f"{site.url}/admin/people/{device.person.subject}")
+    yield "person"
+    page.locator("#roles").click()
+    fill(page, roles="editor", password=live.WRONG)
+    yield "grave action refused"
 
 
 def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
@@ -66,7 +74,7 @@ def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
             page.evaluate(SPACED)
             seen[state] += misplaced(page, 320, 100)
     assert {state: found for state, found in seen.items() if found} == {}
-    assert len(seen) == 7
+    assert len(seen) == 11
 
 
 def pause(page: Page) -> None:

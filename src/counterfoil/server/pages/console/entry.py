@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from counterfoil.errors import AuthError, Forbidden
+from counterfoil.errors import AuthError, Forbidden, Malformed, NotFound
 from counterfoil.server.acting import act_for
 from counterfoil.server.api.context import ADMIN
 from counterfoil.server.pages import refusals
@@ -50,7 +50,10 @@ def administered(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
             lacking = Forbidden(f"This page needs the role {ADMIN}, which your account has not.")
             return refusals.page(lacking)
         act_for(person.subject)
-        answer = await act(visit, person)
+        try:
+            answer = await act(visit, person)
+        except (NotFound, Malformed) as error:
+            answer = refusals.page(error, to=OVERVIEW)
         return replace(answer, headers={**_POLICY, **answer.headers})
 
     return view
@@ -79,6 +82,7 @@ def asked(visit: Visit, name: str) -> str:
 
 def _here(path: str) -> str:
     """Which part of the console the path belongs to."""
+    path = "/admin/sessions" if path == "/admin/ended" else path
     fits = [each for each, _ in _PARTS if path == each or path.startswith(f"{each}/")]
     return max(fits, key=len, default=_PARTS[0][0])
 

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import BaseRoute, Route
 
-from counterfoil.server.pages.console import ended, overview, sessions
-from counterfoil.server.pages.routes import NothingHere, Page
+from counterfoil.server.pages.console import ended, overview, people, sessions
+from counterfoil.server.pages.routes import NothingHere, Page, View
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+
+def _both(view: View) -> Page:
+    """A form, and what is sent with it."""
+    return Page(GET=view, POST=view)
+
 
 _PAGES: Final[dict[str, ASGIApp]] = {
     "/admin": Page(GET=overview.show),
@@ -18,6 +24,12 @@ _PAGES: Final[dict[str, ASGIApp]] = {
     f"{sessions.PLACE}/{{session_id}}": Page(GET=sessions.show_one),
     f"{sessions.PLACE}/{{session_id}}/end": Page(POST=sessions.end_one),
     ended.PLACE: Page(GET=ended.show),
+    people.PLACE: Page(GET=people.show),
+    f"{people.PLACE}/{{subject}}": Page(GET=people.show_one),
+    f"{people.PLACE}/{{subject}}/end-sessions": Page(POST=people.end_sessions),
+    f"{people.PLACE}/{{subject}}/suspend": _both(people.suspend),
+    f"{people.PLACE}/{{subject}}/reinstate": _both(people.reinstate),
+    f"{people.PLACE}/{{subject}}/roles": _both(people.set_roles),
     "/admin/{rest:path}": NothingHere(),
 }
 ROUTES: Final[list[BaseRoute]] = [
