@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import BaseRoute, Route
 
-from counterfoil.server.pages.console import ended, overview, people, sessions
+from counterfoil.server.pages.console import ended, overview, people, sessions, verifiers
 from counterfoil.server.pages.routes import NothingHere, Page, View
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _PAGES: Final[dict[str, ASGIApp]] = {
     f"{people.PLACE}/{{subject}}/suspend": _both(people.suspend),
     f"{people.PLACE}/{{subject}}/reinstate": _both(people.reinstate),
     f"{people.PLACE}/{{subject}}/roles": _both(people.set_roles),
+    verifiers.PLACE: Page(GET=verifiers.show),
     "/admin/{rest:path}": NothingHere(),
 }
 ROUTES: Final[list[BaseRoute]] = [
