@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONG = "a" * 40 + "/1.0"
 
 
-def tour(page: Page, site: live.Site) -> Iterator[str]:
+def tour(page: Page, site: live.Site, password: str) -> Iterator[str]:
     """Takes the page through the console, among people with long names and many devices."""
     device = site.person().sign_in("api")
     device.refresh()
@@ -56,6 +56,22 @@ def tour(page: Page, site: live.Site) -> Iterator[str]:
     page.locator("#roles").click()
     fill(page, roles="editor", password=live.WRONG)
     yield "grave action refused"
+    page.goto(f"{site.url}/admin/verifiers")
+    yield "verifiers"
+    page.goto(f"{site.url}/admin/keys")
+    yield "keys"
+    page.get_by_role("link", name="Distrust").first.click()
+    yield "distrust"
+    page.goto(f"{site.url}/admin/clients")
+    yield "clients"
+    page.locator("#register").click()
+    fill(page, client_id="No Good", max_staleness="10s", password=password)
+    yield "client refused"
+    page.goto(f"{site.url}/admin/clients/rsa/secret")
+    fill(page, password=password)
+    yield "secret"
+    page.goto(f"{site.url}/admin/clients/rsa")
+    yield "client"
 
 
 def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
@@ -63,8 +79,8 @@ def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
     enlarged, with text twice as large or set wide; and no violation that axe-core finds, in light
     and dark."""
     seen: dict[str, list[Any]] = {}
-    with console(browser, site) as (page, _):
-        for state in tour(page, site):
+    with console(browser, site) as (page, person):
+        for state in tour(page, site, person.password):
             pause(page)
             page.evaluate(AXE)
             seen[state] = [
@@ -74,7 +90,7 @@ def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
             page.evaluate(SPACED)
             seen[state] += misplaced(page, 320, 100)
     assert {state: found for state, found in seen.items() if found} == {}
-    assert len(seen) == 11
+    assert len(seen) == 18
 
 
 def pause(page: Page) -> None:

@@ -21,6 +21,7 @@ from counterfoil.server.api import accounts as accounts_api
 from counterfoil.server.api import admin, document, health, refusals, sessions, verifiers
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
+from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.composition import Server
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
@@ -88,6 +89,7 @@ def application(server: Server) -> FastAPI:
         waits=waits,
         samples=samples,
         workers=server.settings.workers,
+        client_changes=ClientChanges(server.auth, server.client_rows, server.client_secrets),
     )
     for router in (
         session_routes(server.auth),

@@ -19,6 +19,7 @@ from counterfoil.integrations.fastapi.shapes import ClientId
 from counterfoil.outcome import Opened
 from counterfoil.server.accounts import Accounts
 from counterfoil.server.acting import act_for
+from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
 from counterfoil.server.operations.metrics import Metrics
@@ -52,6 +53,7 @@ class Context:
     waits: Waits
     samples: Samples
     workers: int
+    client_changes: ClientChanges
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""

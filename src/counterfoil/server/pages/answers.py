@@ -71,4 +71,5 @@ def _templates() -> Environment:
     environment.globals["static"] = static_files.address
     environment.filters["stamp"] = words.stamp
     environment.filters["second"] = words.second
+    environment.filters["short"] = words.short
     return environment

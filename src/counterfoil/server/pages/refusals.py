@@ -117,6 +117,7 @@ def _seconds(error: TooManyAttempts | Unavailable) -> str:
 _AFTER_DETAIL: Final[dict[type[CounterfoilError], str]] = {
     SignInRefused: "Try again.",
     NotFound: "Check how it is written.",
+    IdentifierTaken: "Choose another one.",
     Forbidden: "Ask an administrator for it, or sign in with an account that has it.",
     KeyTooNew: "Do it again then. A key that somebody else may have can be distrusted at once.",
 }

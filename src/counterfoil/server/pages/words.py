@@ -8,6 +8,7 @@ from typing import Final
 from counterfoil.lifetime import remaining, seconds_up
 
 _UNITS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
+_SHORT: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MANY_SECONDS: Final = 120
 
 
@@ -38,6 +39,15 @@ def span(length: timedelta) -> str:
     if seconds < _MANY_SECONDS:
         return counted(seconds, "second")
     return counted(-(-seconds // 60), "minute")
+
+
+def short(length: timedelta) -> str:
+    """As in "5m", in the largest unit that says it exactly."""
+    seconds = length.total_seconds()
+    for unit, size in _SHORT:
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:g}s"
 
 
 def counted(number: int, noun: str) -> str:

@@ -33,6 +33,8 @@ _PARTS: Final = (
     ("/admin/clients", "Clients"),
     ("/admin/events", "Events"),
 )
+# Pages that are a part's, and whose address does not say so.
+_BELOW: Final = {"/admin/ended": "/admin/sessions", "/admin/new-client": "/admin/clients"}
 
 
 def administered(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
@@ -82,7 +84,7 @@ def asked(visit: Visit, name: str) -> str:
 
 def _here(path: str) -> str:
     """Which part of the console the path belongs to."""
-    path = "/admin/sessions" if path == "/admin/ended" else path
+    path = _BELOW.get(path, path)
     fits = [each for each, _ in _PARTS if path == each or path.startswith(f"{each}/")]
     return max(fits, key=len, default=_PARTS[0][0])
 

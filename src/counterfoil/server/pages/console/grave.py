@@ -85,7 +85,7 @@ def _refused(
     form = forms.Form(
         f"console/{TEMPLATE}",
         fields={SignInRefused: ("password",), Malformed: first, IdentifierTaken: first},
-        titles={SignInRefused: _NOT_RIGHT},
+        titles={SignInRefused: _NOT_RIGHT, Malformed: "This cannot be done so."},
     )
     shown = page(visit, TEMPLATE, _values(visit, replace(grave, fields=kept)))
     return form.refused(error, shown.values)

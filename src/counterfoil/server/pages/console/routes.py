@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import BaseRoute, Route
 
-from counterfoil.server.pages.console import ended, overview, people, sessions, verifiers
+from counterfoil.server.pages.console import (
+    clients,
+    ended,
+    keys,
+    overview,
+    people,
+    sessions,
+    verifiers,
+)
 from counterfoil.server.pages.routes import NothingHere, Page, View
 
 if TYPE_CHECKING:
@@ -31,6 +39,16 @@ _PAGES: Final[dict[str, ASGIApp]] = {
     f"{people.PLACE}/{{subject}}/reinstate": _both(people.reinstate),
     f"{people.PLACE}/{{subject}}/roles": _both(people.set_roles),
     verifiers.PLACE: Page(GET=verifiers.show),
+    keys.PLACE: Page(GET=keys.show),
+    f"{keys.PLACE}/{{kid}}/retire": _both(keys.retire),
+    f"{keys.PLACE}/{{kid}}/distrust": _both(keys.distrust),
+    clients.PLACE: Page(GET=clients.show),
+    clients.NEW: _both(clients.register),
+    f"{clients.PLACE}/{{client_id}}": Page(GET=clients.show_one),
+    f"{clients.PLACE}/{{client_id}}/settings": _both(clients.change),
+    f"{clients.PLACE}/{{client_id}}/secret": _both(clients.make_secret),
+    f"{clients.PLACE}/{{client_id}}/revoke-secrets": _both(clients.revoke_secrets),
+    f"{clients.PLACE}/{{client_id}}/end-sessions": _both(clients.end_sessions),
     "/admin/{rest:path}": NothingHere(),
 }
 ROUTES: Final[list[BaseRoute]] = [
