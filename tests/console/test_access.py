@@ -72,6 +72,10 @@ def tour(page: Page, site: live.Site, password: str) -> Iterator[str]:
     yield "secret"
     page.goto(f"{site.url}/admin/clients/rsa")
     yield "client"
+    page.goto(f"{site.url}/admin/events")
+    yield "events"
+    page.goto(f"{site.url}/admin/events?person=nobody")
+    yield "no events"
 
 
 def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
@@ -90,7 +94,7 @@ def test_every_page_in_every_state(browser: Browser, site: live.Site) -> None:
             page.evaluate(SPACED)
             seen[state] += misplaced(page, 320, 100)
     assert {state: found for state, found in seen.items() if found} == {}
-    assert len(seen) == 18
+    assert len(seen) == 20
 
 
 def pause(page: Page) -> None:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from counterfoil.server.pages.console import (
     clients,
     ended,
+    events,
     keys,
     overview,
     people,
@@ -49,6 +50,8 @@ _PAGES: Final[dict[str, ASGIApp]] = {
     f"{clients.PLACE}/{{client_id}}/secret": _both(clients.make_secret),
     f"{clients.PLACE}/{{client_id}}/revoke-secrets": _both(clients.revoke_secrets),
     f"{clients.PLACE}/{{client_id}}/end-sessions": _both(clients.end_sessions),
+    events.PLACE: Page(GET=events.show),
+    events.EXPORT: Page(GET=events.export),
     "/admin/{rest:path}": NothingHere(),
 }
 ROUTES: Final[list[BaseRoute]] = [

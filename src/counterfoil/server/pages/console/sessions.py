@@ -41,7 +41,7 @@ async def show(visit: Visit, _: Person) -> Answer:
     wanted = _wanted(visit)
     nobody = False
     if person:
-        subject = await _subject(visit, person)
+        subject = await subject_of(visit, person)
         nobody, wanted = subject is None, _wanted(visit, subject or "")
     clients = visit.parts.clients
     found = None
@@ -137,7 +137,7 @@ async def _session(visit: Visit) -> Session:
     raise NotFound("There is no session of this id, or it was forgotten after its absolute end.")
 
 
-async def _subject(visit: Visit, person: str) -> str | None:
+async def subject_of(visit: Visit, person: str) -> str | None:
     """The subject that is called so: by identifier, else by itself."""
     with suppress(NotFound, Malformed):
         return (await visit.parts.accounts.by_identifier(person)).subject
