@@ -27,6 +27,12 @@ def stamp(moment: datetime) -> str:
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
+def exact(moment: datetime) -> str:
+    """As in "23 Nov 2026, 12:00:05 UTC"."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
+
+
 def second(moment: datetime) -> str:
     """As in "12:00:05 UTC", rounded up: what holds from then on holds."""
     whole = moment.astimezone(UTC) + timedelta(microseconds=999_999)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 ID_HINT: Final = "1 to 32 of a-z, 0-9, _ and -. It is a part of the cookie's name."
 STRATEGIES: Final = (
-    ("session", "session: a handle, looked up at each check"),
-    ("hybrid", "hybrid: a token, refused within the bound once revoked"),
-    ("jwt", "jwt: a token, good until it expires"),
+    ("session", "session: looked up at each check"),
+    ("hybrid", "hybrid: a token with a bound"),
+    ("jwt", "jwt: a token until it expires"),
 )
 CARRIERS: Final = (("cookie", "cookie: for browsers"), ("bearer", "bearer: for programs"))
 STALENESS: Final = "10s"  # what a client has unless it is given another
