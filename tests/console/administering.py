@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,8 +64,3 @@ def events(site: live.Site, *, subject: str | None = None) -> list[dict[str, Any
         site.administrator().call("GET", f"/v1/admin/events{query}").json["events"]
     )
     return found
-
-
-def at_once(awaitable: Any) -> Any:
-    """What a coroutine of the server's store answers, asked from a test's thread."""
-    return asyncio.run(awaitable)

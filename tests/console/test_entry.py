@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import live
 from console.administering import Desk, administrator, events
+from counterfoil.drive import drive
 from counterfoil.server.pages.console import routes
 from pages.visiting import Guest, notice, place, text_of
 
 if TYPE_CHECKING:
-    import live
+    from counterfoil.stores.rows import Transaction
 
 PATHS = [route.path for route in routes.ROUTES if hasattr(route, "path")]
 FILLED = [re.sub(r"\{\w+(:path)?\}", "x", path) for path in PATHS if "rest" not in path]
@@ -78,6 +80,37 @@ def test_nothing_is_inline_framed_or_stored(desk: Desk, path: str) -> None:
     assert answer.header("cache-control") == "no-store"
     text = answer.raw.decode()
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", text)
+
+
+def test_a_page_that_is_left_open_is_no_use_of_the_session(desk: Desk) -> None:
+    """What it asks for by itself leaves `last_seen_at` as it is; what a person opens does not."""
+    assert desk.site.server is not None
+    rows = desk.site.server.store.blocking().rows
+    of_hers = (desk.person.subject,)
+    long_ago = "UPDATE cf_sessions SET last_seen_at = last_seen_at - 600000000 WHERE subject = ?"
+
+    async def before(transaction: Transaction) -> int:
+        return await transaction.run(long_ago, of_hers)
+
+    def seen() -> list[tuple[int]]:
+        return drive(rows.all("SELECT last_seen_at FROM cf_sessions WHERE subject = ?", of_hers))
+
+    drive(rows.transaction(before))
+    then = seen()
+    assert desk.get("/admin", {"Counterfoil-Live": "1"}).status == 200
+    assert seen() == then
+    assert desk.get("/admin").status == 200
+    live.until(lambda: seen() > then)
+
+
+def test_who_looks_on_is_refused_as_all_others_are(desk: Desk) -> None:
+    """Without the role, and once the session has ended."""
+    asking = {"Counterfoil-Live": "1"}
+    path = f"/v1/admin/accounts/{desk.person.subject}"
+    desk.site.administrator().call("PATCH", path, {"roles": []})
+    assert desk.get("/admin", asking).status == 403
+    desk.site.administrator().call("DELETE", f"/v1/admin/sessions?subject={desk.person.subject}")
+    assert place(desk.get("/admin", asking)).startswith("/login")
 
 
 def test_where_there_is_no_page_one_is_told(desk: Desk) -> None:

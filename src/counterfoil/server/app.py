@@ -23,6 +23,7 @@ from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.composition import Server
+from counterfoil.server.endings import ClientEndings
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
@@ -45,6 +46,7 @@ def application(server: Server) -> FastAPI:
     register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
     waits = Waits(server.auth.clock)
     samples = Samples(server.metrics, server.auth.clock)
+    endings = ClientEndings(server.auth)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +63,7 @@ def application(server: Server) -> FastAPI:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await endings.close()
         await register.close()
         await server.close()
 
@@ -90,6 +93,7 @@ def application(server: Server) -> FastAPI:
         samples=samples,
         workers=server.settings.workers,
         client_changes=ClientChanges(server.auth, server.client_rows, server.client_secrets),
+        endings=endings,
     )
     for router in (
         session_routes(server.auth),

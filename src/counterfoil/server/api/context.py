@@ -22,6 +22,7 @@ from counterfoil.server.acting import act_for
 from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
+from counterfoil.server.endings import ClientEndings
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.operations.samples import Samples
@@ -54,6 +55,7 @@ class Context:
     samples: Samples
     workers: int
     client_changes: ClientChanges
+    endings: ClientEndings
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""

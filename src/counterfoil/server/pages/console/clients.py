@@ -208,15 +208,15 @@ async def end_sessions(visit: Visit, person: Person) -> Answer:
     is_own = client.client_id == visit.parts.pages_client
 
     async def act(_: Mapping[str, str]) -> Answer:
-        revoked = await visit.parts.auth.revoke_client(client.client_id)
+        began = visit.now
+        revoked = await visit.parts.endings.end(client.client_id)
+        if revoked is None:
+            return ended.tell_that_it_goes_on(visit, client, began=began)
         return await ended.tell(visit, "client", client.client_id, revoked)
 
     says = [
         "Everybody who is signed in to it is signed out, and sign-ins under way fail.",
-        (
-            "They are ended in batches: with a million it takes minutes, and the answer comes after"
-            " the last. If anything interrupts it, do it again."
-        ),
+        "They are ended in batches: a million takes minutes, and a page shows how far it is.",
     ]
     if is_own:
         says.append("These pages sign in to this client, so you are signed out as well.")

@@ -1,6 +1,6 @@
 """What this browser has just ended: who has confirmed it, and from when it holds everywhere.
 
-It travels in a cookie of ten minutes, so that whichever process of the server is asked can tell,
+It travels in a cookie of an hour, so that whichever process of the server is asked can tell,
 and no link can make the page say that something was ended.
 """
 
@@ -14,7 +14,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from counterfoil.errors import Unavailable
+from counterfoil.issuing import longest_lags
 from counterfoil.lifetime import remaining, seconds_up
+from counterfoil.outcome import Revoked
 from counterfoil.server.pages.answers import Answer, redirect
 from counterfoil.server.pages.console.entry import administered, page
 from counterfoil.server.tables.accounts import moment, stamp
@@ -24,18 +26,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from counterfoil.carriers.headers import Headers
-    from counterfoil.outcome import Revoked
+    from counterfoil.client import Client
     from counterfoil.server.pages.visit import Person, Visit
     from counterfoil.server.tables.verifiers import Followers
 
 PLACE: Final = "/admin/ended"
 NAME: Final = "__Host-counterfoil_ended"
-Scope = Literal["session", "person", "client"]
+# ending: of a client, and it was not over when the form was answered; `at` is when that began.
+Scope = Literal["session", "person", "client", "ending"]
 
-_KEPT: Final = 600
+_KEPT: Final = 3600
 _MOST_SHOWN: Final = 200
 _VALUE: Final = re.compile(
-    rf"({'|'.join(get_args(Scope))})\.([A-Za-z0-9_-]{{1,400}})\.(\d{{1,18}})\.(\d{{1,12}})"
+    rf"({'|'.join(get_args(Scope))})\.([A-Za-z0-9_-]{{1,400}})\.(\d{{1,18}})\.(-1|\d{{1,12}})"
     r"\.(\d{1,9})\.(\d{1,9})(?:\.(\d{1,18})\.([A-Za-z0-9_-]{1,64}))?".encode(),
     re.ASCII,
 )
@@ -72,7 +75,7 @@ class Ended:
 
 
 async def tell(visit: Visit, scope: Scope, name: str, revoked: Revoked) -> Answer:
-    """On to the page that tells how this spreads."""
+    """On to the page that tells how this spreads. A count that is not known is -1."""
     position = None
     with suppress(Unavailable):
         # Read after it was acknowledged: whoever has come to there knows of it.
@@ -86,10 +89,30 @@ async def tell(visit: Visit, scope: Scope, name: str, revoked: Revoked) -> Answe
         elsewhere_within=revoked.elsewhere_within,
         position=position,
     )
+    _keep(visit, ended)
+    return redirect(visit.at(PLACE))
+
+
+def tell_that_it_goes_on(visit: Visit, client: Client, *, began: datetime) -> Answer:
+    """On to the page that tells how far it is."""
+    within, elsewhere = longest_lags(client)
+    ended = Ended(
+        scope="ending",
+        name=client.client_id,
+        at=began,
+        count=0,
+        effective_within=within,
+        elsewhere_within=elsewhere,
+        position=None,
+    )
+    _keep(visit, ended)
+    return redirect(visit.at(PLACE))
+
+
+def _keep(visit: Visit, ended: Ended) -> None:
     attributes = f"; Max-Age={_KEPT}; Path=/; Secure; HttpOnly; SameSite=Lax"
     value = NAME.encode() + b"=" + ended.written() + attributes.encode()
     visit.cookies.append((b"set-cookie", value))
-    return redirect(visit.at(PLACE))
 
 
 def read(headers: Headers) -> Ended | None:
@@ -124,6 +147,8 @@ async def show(visit: Visit, _: Person) -> Answer:
     ended = read(visit.headers)
     if ended is None:
         return page(visit, "ended.html", {"ended": None})
+    if ended.scope == "ending":
+        return await _going_on(visit, ended)
     followers = None
     with suppress(Unavailable):  # what is promised rests on time alone
         followers = await visit.parts.verifiers.followers()
@@ -131,6 +156,22 @@ async def show(visit: Visit, _: Person) -> Answer:
     told = await _told(visit, ended)
     values = {"ended": ended, "left": seconds_up(left), "told": told, **_heard(ended, followers)}
     return page(visit, "ended.html", values)
+
+
+async def _going_on(visit: Visit, ended: Ended) -> Answer:
+    """How far it is; once it is over, it is told as every ending."""
+    endings = visit.parts.endings
+    done = endings.done(ended.name)
+    if await endings.is_over(ended.name, began=ended.at):
+        count = -1 if done is None else done
+        revoked = Revoked(
+            count=count,
+            effective_within=ended.effective_within,
+            elsewhere_within=ended.elsewhere_within,
+        )
+        return await tell(visit, "client", ended.name, revoked)
+    values = {"ended": ended, "done": done, "has_failed": endings.has_failed(ended.name)}
+    return page(visit, "ending.html", values)
 
 
 def _heard(ended: Ended, followers: Followers | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Act = Callable[[Visit, Person], Awaitable[Answer]]
 
+LIVE: Final = "counterfoil-live"  # in requests that a page makes by itself
 OVERVIEW: Final = ("/admin", "Go to the overview")
 # live.js asks for the page once more; nothing else of the site asks for anything.
 _POLICY: Final = {"content-security-policy": f"{POLICY}; connect-src 'self'"}
@@ -39,11 +40,13 @@ _BELOW: Final = {"/admin/ended": "/admin/sessions", "/admin/new-client": "/admin
 
 def administered(act: Act) -> Callable[[Visit], Awaitable[Answer]]:
     """A view for administrators, whom the trail names. Who is not signed in is asked to be, and led
-    back; all others are told what they lack."""
+    back; all others are told what they lack. A page that renews itself is no use of the session:
+    left open, it does not keep that from expiring."""
 
     async def view(visit: Visit) -> Answer:
         try:
-            person = await visit.person()
+            looks_on = visit.request.method == "GET" and LIVE in visit.request.headers
+            person = await (visit.onlooker() if looks_on else visit.person())
         except AuthError as error:
             if not is_signed_out(error):
                 raise

@@ -64,6 +64,7 @@ const ask = () => {
     }
     const request = new XMLHttpRequest();
     request.open("GET", location.href);
+    request.setRequestHeader("Counterfoil-Live", "1");
     request.responseType = "document";
     request.timeout = 10000;
     request.addEventListener("loadend", () => {
