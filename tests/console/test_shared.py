@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Texts that this database cannot hold: nobody and nothing is called so.
+ODD = {
+    "/admin/sessions?person=a%00b": 200,
+    "/admin/sessions?client=%00&before=%00": 200,
+    "/admin/people?name=a&after=%00": 200,
+    "/admin/people/a%00b": 404,
+    "/admin/sessions/a%00b": 404,
+    "/admin/clients/%00": 404,
+    "/admin/keys/%00/distrust": 404,
+    "/admin/events?person=%00&session=%00": 200,
+}
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -53,7 +65,7 @@ async def test_identifiers_are_found_in_the_order_of_their_bytes(url: str) -> No
 
 
 def test_the_console_over_postgresql(url: str, tmp_path: Path) -> None:
-    """Each of its pages, an ending, and a change of a client."""
+    """Each of its pages, whatever is asked for in them, an ending, and a change of a client."""
     secret = tmp_path / "secret"
     secret.write_text("a-secret-for-the-keys-of-this-test-alone")
     secret.chmod(0o600)
@@ -74,6 +86,9 @@ def test_the_console_over_postgresql(url: str, tmp_path: Path) -> None:
             "/admin/events/export?format=csv",
         ):
             assert desk.get(path).status == 200, path
+        for path, status in ODD.items():
+            assert desk.get(path).status == status, path
+        assert site.administrator().call("GET", "/v1/admin/accounts?after=%00").status == 200
         assert place(desk.post(f"/admin/sessions/{device.session_id}/end")) == "/admin/ended"
         assert "1 session was ended." in text_of(desk.get("/admin/ended"))
         live.until(lambda: device.who().code == "session_revoked")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.errors import IdentifierTaken
+from counterfoil.stores.statements.records import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,12 +45,17 @@ class AccountRows:
         return _account(row) if row else None
 
     async def by_subject(self, subject: str) -> Account | None:
+        """None for any text that is no subject, also where the database could not hold it."""
+        if not is_storable(subject):
+            return None
         sql = f"SELECT {_COLUMNS} FROM accounts WHERE subject = ?"
         row = await self.rows.one(sql, (subject,))
         return _account(row) if row else None
 
     async def page(self, *, after: str | None, limit: int) -> list[Account]:
         """Oldest first, after the subject `after`; nothing after one that is not there."""
+        if not is_storable(after or ""):
+            return []
         place = "(SELECT created_at, subject FROM accounts WHERE subject = ?)"
         where = "" if after is None else f"WHERE (created_at, subject) > {place}"
         values = () if after is None else (after,)
@@ -59,6 +65,8 @@ class AccountRows:
     async def search(self, prefix: str, *, after: str | None, limit: int) -> list[Account]:
         """Those whose identifier begins so, in its order, after the canonical `after`; by an index,
         so that a page costs what it holds."""
+        if not is_storable(prefix) or not is_storable(after or ""):
+            return []
         name = self._canonical
         wheres, values = [f"{name} >= ?", f"{name} < ?"], [prefix, prefix + _BEYOND]
         if after is not None:
