@@ -186,7 +186,7 @@ def test_ending_a_session_tells_from_when_it_holds(desk: Desk) -> None:
     assert device.who().code == "session_revoked"
     text = text_of(desk.get("/admin/ended"))
     assert "1 session was ended." in text
-    assert re.search(r"Guaranteed in (9|10) s, at \d\d:\d\d:\d\d UTC", text)
+    assert re.search(r"Guaranteed in \d+ s, at \d\d:\d\d:\d\d UTC", text)
     assert "ended, revoked_by_administrator" in text_of(desk.get(path))
     line = events(desk.site, subject=device.person.subject)[0]
     assert (line["kind"], line["session_id"]) == ("session_revoked", device.session_id)
