@@ -28,7 +28,7 @@ from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
-from counterfoil.server.operations.samples import Samples
+from counterfoil.server.operations.samples import Sampler
 from counterfoil.server.pages import routes as pages
 from counterfoil.server.pages.console import routes as console
 from counterfoil.server.proxies.check import Check
@@ -45,7 +45,7 @@ def application(server: Server) -> FastAPI:
     """The ASGI application."""
     register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
     waits = Waits(server.auth.clock)
-    samples = Samples(server.metrics, server.auth.clock)
+    sampler = Sampler(server.metrics, server.auth.clock, takes=server.sweeps)
     endings = ClientEndings(server.auth)
 
     @contextlib.asynccontextmanager
@@ -57,7 +57,7 @@ def application(server: Server) -> FastAPI:
             asyncio.create_task(register.keep()),
         ]
         if server.settings.pages_client:
-            beside.append(asyncio.create_task(samples.keep()))
+            beside.append(asyncio.create_task(sampler.keep()))
         yield
         for task in beside:
             task.cancel()
@@ -90,7 +90,7 @@ def application(server: Server) -> FastAPI:
         pages_client=server.settings.pages_client,
         verifiers=register,
         waits=waits,
-        samples=samples,
+        sampler=sampler,
         workers=server.settings.workers,
         client_changes=ClientChanges(server.auth, server.client_rows, server.client_secrets),
         endings=endings,

@@ -25,7 +25,7 @@ from counterfoil.server.devices import recognise
 from counterfoil.server.endings import ClientEndings
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
-from counterfoil.server.operations.samples import Samples
+from counterfoil.server.operations.samples import Sampler
 from counterfoil.server.proxies.forwarded import client_address
 from counterfoil.server.settings import MetricsFor
 from counterfoil.server.tables.client_secrets import ClientSecrets
@@ -52,7 +52,7 @@ class Context:
     pages_client: str
     verifiers: VerifierRegister
     waits: Waits
-    samples: Samples
+    sampler: Sampler
     workers: int
     client_changes: ClientChanges
     endings: ClientEndings

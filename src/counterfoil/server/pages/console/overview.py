@@ -27,13 +27,12 @@ class Chart(NamedTuple):
 @administered
 async def show(visit: Visit, _: Person) -> Answer:
     """The charts, and who follows."""
-    samples = visit.parts.samples
+    samples = await visit.parts.sampler.samples()
     kept = samples.kept
     values = {
         "charts": charts(samples),
         "since": kept[0].at if kept else visit.now,
         "workers": visit.parts.workers,
-        "clients": len(visit.parts.clients),
     }
     return page(visit, "overview.html", values)
 
