@@ -10,6 +10,8 @@ import pytest
 
 import live
 from console.administering import Desk, events
+from counterfoil.errors import StoreUnavailable
+from counterfoil.server.accounts import Accounts
 from counterfoil.server.tables.accounts import Account, AccountRows
 from counterfoil.stores.migrations import migrate
 from counterfoil.stores.sqlite import SqliteStore
@@ -155,6 +157,23 @@ def test_nothing_grave_is_done_without_the_password(desk: Desk) -> None:
     assert desk.site.call("GET", "/livez").status == 200
     assert person.sign_in("web").who().json["claims"]["roles"] == []
     desk.confirmed(path, roles="editor")
+
+
+def test_an_outage_in_the_middle_is_not_called_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may have been done is said to be so; the new handle reaches the browser all the same."""
+
+    async def lost(*_: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(Accounts, "set_roles", lost)
+    path = f"/admin/people/{desk.site.person().subject}"
+    answer = desk.confirmed(f"{path}/roles", roles="editor")
+    assert answer.status == 503
+    assert "It may have been done, or not" in text_of(answer)
+    assert f'href="{path}"' in answer.raw.decode()
+    assert desk.get("/admin").status == 200
 
 
 def test_guesses_of_the_password_are_slowed(desk: Desk) -> None:

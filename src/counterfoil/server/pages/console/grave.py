@@ -17,8 +17,9 @@ from counterfoil.errors import (
     Malformed,
     Overloaded,
     SignInRefused,
+    Unavailable,
 )
-from counterfoil.server.pages import forms
+from counterfoil.server.pages import forms, refusals
 from counterfoil.server.pages.console.entry import page
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 TEMPLATE: Final = "grave.html"
 _NOT_RIGHT: Final = "The password is not right. Nothing was changed."
+_UNSURE: Final = "It may have been done, or not: look before you do it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ async def run(visit: Visit, person: Person, grave: Grave, act: Act) -> Answer:
         return await act(sent)
     except (Malformed, IdentifierTaken, KeyTooNew) as error:
         return _refused(visit, grave, sent, error)
+    except Unavailable as error:
+        return refusals.page(error, to=grave.back, note=_UNSURE)
 
 
 def _refused(
