@@ -88,7 +88,8 @@ def test_the_console_over_postgresql(url: str, tmp_path: Path) -> None:
             assert desk.get(path).status == 200, path
         for path, status in ODD.items():
             assert desk.get(path).status == status, path
-        assert site.administrator().call("GET", "/v1/admin/accounts?after=%00").status == 200
+        asking = site.administrator()
+        live.until(lambda: asking.call("GET", "/v1/admin/accounts?after=%00").status == 200)
         assert place(desk.post(f"/admin/sessions/{device.session_id}/end")) == "/admin/ended"
         assert "1 session was ended." in text_of(desk.get("/admin/ended"))
         live.until(lambda: device.who().code == "session_revoked")
