@@ -108,7 +108,8 @@ def test_settings_are_changed(desk: Desk, client_id: str) -> None:
     live.until(lambda: of_client(desk.site, client_id)["manage"])
     assert place(desk.confirmed(f"{path}/settings", **SETTINGS)) == path
     assert "Lifetimes the server's" in text_of(desk.get(path))
-    assert desk.confirmed(f"{path}/settings", **{**SETTINGS, "access": "x"}).status == 400
+    for wrong in ({"access": "x"}, {"access": "90d"}, {"max_staleness": "90s"}):
+        assert desk.confirmed(f"{path}/settings", **{**SETTINGS, **wrong}).status == 400
 
 
 def test_the_pages_keep_their_own_client(desk: Desk) -> None:

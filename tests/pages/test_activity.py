@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 import live
+from counterfoil.drive import drive
+from counterfoil.events import Event
 from pages.browsing import fill, gets_focus, notice, tab
 from pages.visiting import Guest, place, text_of
 from pages.visiting import notice as noticed
@@ -34,14 +39,27 @@ def test_the_newest_comes_first_and_refreshes_are_passed_over(guest: Guest) -> N
     assert lines(guest) == ["Signed in", "Wrong password", "Signed in", "Account registered"]
 
 
-def test_many_refreshes_hide_nothing_and_no_more_is_read_than_so_much(guest: Guest) -> None:
-    """What lies far behind them is not looked for."""
+@pytest.mark.parametrize(("between", "seen"), [(300, 3), (600, 1)])
+def test_refreshes_hide_nothing_within_the_bound(guest: Guest, between: int, seen: int) -> None:
+    """What lies behind more lines than are read is not looked for."""
+    assert guest.site.server is not None
     person = guest.site.person()
-    device = person.sign_in("api")
-    for _ in range(30):
-        device.refresh()
+    person.sign_in("api")
+    store = guest.site.server.store.blocking()
+    event = Event(kind="session_refreshed", at=datetime.now(UTC), subject=person.subject)
+    for _ in range(between):
+        drive(store.note(event))
     guest.sign_in(person)
-    assert lines(guest) == ["Signed in", "Signed in", "Account registered"]
+    assert lines(guest) == ["Signed in", "Signed in", "Account registered"][:seen]
+
+
+def test_no_more_is_shown_than_so_much(guest: Guest) -> None:
+    """The newest."""
+    person = guest.site.person()
+    for _ in range(12):
+        person.sign_in("phone")
+    guest.sign_in(person)
+    assert lines(guest) == ["Signed in"] * 10
 
 
 def test_what_an_administrator_did_is_said_to_be_so(guest: Guest, admin: live.Device) -> None:
