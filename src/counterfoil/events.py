@@ -27,6 +27,10 @@ EventKind = Literal[
     "password_changed",
     "sign_in_refused",
     "client_refused",  # a program without the secret of the client that it named
+    "client_registered",
+    "client_changed",
+    "client_secret_made",
+    "client_secrets_revoked",
     "key_rotated",
     "key_distrusted",
     "store_restored",  # from a backup, and it was declared: every session was ended

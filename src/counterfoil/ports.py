@@ -62,11 +62,13 @@ class Commit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionQuery:
     """Which sessions to list; newest first, `limit` of them, older than the session `before`,
-    which counts for its place alone: it may have ended since. One that was swept ends the list."""
+    which counts for its place alone: it may have ended since. One that was swept ends the list.
+    opened_before: those alone that were opened earlier; the list begins there."""
 
     subject: str | None = None
     client_id: str | None = None
     live_at: datetime | None = None
+    opened_before: datetime | None = None
     before: str | None = None
     limit: int = 100
 

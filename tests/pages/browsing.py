@@ -11,7 +11,7 @@ import live
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
 # The browser's own word for a status from 400 on; not a violation of anything.
 REFUSED: Final = re.compile(r"Failed to load resource: the server responded with a status of \d")
@@ -51,6 +51,11 @@ def fill(page: Page, **fields: str) -> None:
 
 def notice(page: Page) -> str:
     return page.get_by_role("status").inner_text()
+
+
+def devices(page: Page) -> Locator:
+    """What the account lists as signed in."""
+    return page.get_by_role("region", name="Your devices").get_by_role("listitem")
 
 
 def focused(page: Page) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from axe_playwright_python.sync_playwright import (  # type: ignore[import-untyped] # has none
-    Axe,
-)
 
 import live
-from pages.browsing import fill, focused, gets_focus, tab
+from pages.access import AXE, LAYOUTS, OUTLINE, SPACED, barriers, misplaced
+from pages.browsing import devices, fill, focused, gets_focus, tab
 from pages.visiting import somebody
 
 if TYPE_CHECKING:
@@ -23,27 +21,6 @@ NAMES = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/604.1",
     "A" * 40 + "/1.0",
 )
-# Width, size of the text in percent; 320 is a desk's 1280 at 400 % (WCAG 2.2, 1.4.10).
-LAYOUTS = ((1280, 100), (640, 200), (360, 100), (320, 100))
-AXE = Axe().axe_script
-# WCAG 2.2, 1.4.12: what people may set for themselves.
-SPACED = """(() => {
-  const sheet = document.styleSheets[0];
-  sheet.insertRule(`* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
-    word-spacing: 0.16em !important }`, sheet.cssRules.length);
-  sheet.insertRule("p { margin-bottom: 2em !important }", sheet.cssRules.length);
-})()"""
-TARGETS = """Array.from(document.querySelectorAll("a, button, input:not([hidden])"), (e) => {
-  const box = e.getBoundingClientRect();
-  return [(e.id || e.textContent).trim(), box.width, box.height];
-})"""
-BEYOND = """Array.from(document.querySelectorAll("body *"))
-  .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest(".unseen"))
-  .map((e) => e.outerHTML.slice(0, 80))"""
-OUTLINE = """(() => {
-  const style = getComputedStyle(document.activeElement);
-  return style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth);
-})()"""
 
 
 class Sites(NamedTuple):
@@ -86,12 +63,15 @@ def tour(page: Page, sites: Sites) -> Iterator[str]:
         site.call("POST", "/v1/sessions", sent, {"User-Agent": name})
     page.reload()
     yield "account with many devices"
-    page.get_by_role("listitem").last.get_by_role("button").click()
+    devices(page).last.get_by_role("button").click()
     yield "device signed out"
     fill(page, current=live.PASSWORD, new="qwertyuiop123456")
     yield "password refused"
     fill(page, current=live.PASSWORD, new=live.OTHER)
     yield "password changed"
+    page.goto(f"{site.url}/account/not-me")
+    yield "a new password asked for"
+    page.goto(f"{site.url}/account")
     page.get_by_role("button", name="Sign out", exact=True).click()
     yield "signed out"
     page.goto(f"{sites.closed.url}/register")
@@ -122,25 +102,7 @@ def test_every_page_in_every_state(browser: Browser, sites: Sites) -> None:
     finally:
         context.close()
     assert {state: found for state, found in seen.items() if found} == {}
-    assert len(seen) == 13
-
-
-def misplaced(page: Page, width: int, text: int) -> list[Any]:
-    """What is too wide or too small in a window of this width, with text of this size."""
-    page.set_viewport_size({"width": width, "height": 800})
-    page.evaluate(f"document.documentElement.style.fontSize = '{text}%'")
-    found = [*page.evaluate(BEYOND)]
-    if page.evaluate("document.scrollingElement.scrollWidth") > width:
-        found.append("scrolls")
-    return found + [each for each in page.evaluate(TARGETS) if min(each[1:]) < 24]
-
-
-def barriers(page: Page, scheme: Literal["dark", "light"]) -> list[Any]:
-    """What axe-core finds; only that is asked for, as the rest of what it says takes long to
-    come."""
-    page.emulate_media(color_scheme=scheme)
-    violations = page.evaluate("axe.run().then((found) => found.violations)")
-    return [(scheme, each["id"], each["nodes"][0]["html"]) for each in violations]
+    assert len(seen) == 14
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
@@ -187,5 +149,5 @@ def test_a_print_has_the_words_and_no_buttons(browser: Browser, site: live.Site)
         fill(page, identifier=person.identifier, password=person.password)
         page.emulate_media(media="print")
         assert page.get_by_text(person.identifier).is_visible()
-        assert page.get_by_role("listitem").count() == 1
+        assert devices(page).count() == 1
         assert page.get_by_role("button").count() == 0

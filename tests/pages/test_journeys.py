@@ -9,7 +9,7 @@ import pytest
 
 import live
 import serving
-from pages.browsing import fill, focused, gets_focus, notice, tab
+from pages.browsing import devices, fill, focused, gets_focus, notice, tab
 from pages.visiting import somebody
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_devices_and_the_password(
     with tab(browser, site, java_script_enabled=script) as page:
         page.goto(f"{site.url}/login")
         fill(page, identifier=person.identifier, password=person.password)
-        items = page.get_by_role("listitem")
+        items = devices(page)
         assert items.count() == 4
         assert "this device" in items.first.inner_text()
         items.filter(has_text="phone").get_by_role("button").click()

@@ -14,6 +14,8 @@ PAGES = {
     "/account": "GET",
     "/logout": "POST",
     "/account/password": "POST",
+    "/account/not-me": "GET",
+    "/account/sessions/x/not-me": "POST",
     "/account/sessions/end-others": "POST",
     "/account/sessions/x/end": "POST",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,9 +13,7 @@ from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json, tell_table
 from counterfoil.cli.words import span
 from counterfoil.client import Algorithm, CarrierName, Client, StrategyName
-from counterfoil.errors import ClientUnknown, ConfigurationError, IdentifierTaken
-from counterfoil.lifetime import Lifetime
-from counterfoil.ports import Commit
+from counterfoil.errors import ConfigurationError
 from counterfoil.server.settings import read_span
 
 commands = typer.Typer(help="Registered applications.")
@@ -43,8 +41,6 @@ Revoke = Annotated[
     Literal["former", "all"] | None,
     typer.Option("--revoke", help="End secrets, and make none: all but the newest, or all."),
 ]
-# Any lifetimes but the server's, so that two readings tell a client's own from the server's.
-_OTHER: Final = Lifetime(access=timedelta(seconds=59))
 
 
 def _span_option(name: str, what: str) -> Any:
@@ -66,11 +62,11 @@ def listing(*, data: Data = None, as_json: AsJson = False) -> None:
 
     async def work(folder: DataFolder) -> list[dict[str, Any]]:
         found = await folder.clients.clients()
-        others = await replace(folder.clients, default=_OTHER).clients()
+        own = await folder.clients.with_own_lifetime()
         secrets = await folder.client_secrets.made_at()
         return [
             {
-                **_described(client, own=client.lifetime == others[name].lifetime),
+                **_described(client, own=name in own),
                 "secrets_made_at": secrets.get(name, []),
             }
             for name, client in found.items()
@@ -136,10 +132,9 @@ def add(
             else _span(max_staleness),
             manage=manage,
         )
-        now = folder.clock.now()
-        if not await folder.clients.add(client, at=now, own_lifetime=bool(given)):
-            raise IdentifierTaken("There is a client of this client_id.")
-        return client, await folder.client_secrets.add(client_id, at=now) if secret else None
+        changes = folder.client_changes
+        await changes.register(client, own_lifetime=bool(given))
+        return client, await changes.make_secret(client_id) if secret else None
 
     client, made = at(data, work)
     if as_json:
@@ -162,16 +157,9 @@ def secret(
     its programs can change over before the former one is revoked."""
 
     async def work(folder: DataFolder) -> str | int:
-        if client_id not in await folder.clients.clients():
-            raise ClientUnknown
         if revoke is None:
-            return await folder.client_secrets.add(client_id, at=folder.clock.now())
-        revoked = await folder.client_secrets.revoke(client_id, newest=revoke == "all")
-        if revoked:
-            # In a copy from before they would be good again, so this has to be missed there.
-            await folder.auth.store.commit(Commit(moves_feed=True))
-            await folder.auth.require_current()
-        return revoked
+            return await folder.client_changes.make_secret(client_id)
+        return await folder.client_changes.revoke_secrets(client_id, newest=revoke == "all")
 
     done = at(data, work)
     if isinstance(done, str):

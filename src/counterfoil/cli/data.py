@@ -16,6 +16,7 @@ from counterfoil.clock import Clock
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError, Malformed, NotFound, StoreUnavailable
 from counterfoil.server.accounts import Accounts, canonicalised
+from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.composition import compose
 from counterfoil.server.settings import PREFIX, Settings, load
 from counterfoil.server.storing import address_of, sessions_address_of
@@ -41,6 +42,10 @@ class DataFolder:
     verifiers: VerifierRows
     clock: Clock
     close: Callable[[], Coroutine[Any, Any, None]]
+
+    @property
+    def client_changes(self) -> ClientChanges:
+        return ClientChanges(self.auth, self.clients, self.client_secrets)
 
     async def account(self, who: str) -> Account:
         """The account of an identifier or a subject. Raises `NotFound`, and `Malformed` where the

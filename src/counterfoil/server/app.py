@@ -21,12 +21,16 @@ from counterfoil.server.api import accounts as accounts_api
 from counterfoil.server.api import admin, document, health, refusals, sessions, verifiers
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
+from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.composition import Server
+from counterfoil.server.endings import ClientEndings
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
+from counterfoil.server.operations.samples import Sampler
 from counterfoil.server.pages import routes as pages
+from counterfoil.server.pages.console import routes as console
 from counterfoil.server.proxies.check import Check
 from counterfoil.server.proxies.document import CHECK
 from counterfoil.server.proxies.question import PATH
@@ -41,6 +45,8 @@ def application(server: Server) -> FastAPI:
     """The ASGI application."""
     register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
     waits = Waits(server.auth.clock)
+    sampler = Sampler(server.metrics, server.auth.clock, takes=server.sweeps)
+    endings = ClientEndings(server.auth)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,11 +56,14 @@ def application(server: Server) -> FastAPI:
             asyncio.create_task(gauges.watch_lag(server.metrics)),
             asyncio.create_task(register.keep()),
         ]
+        if server.settings.pages_client:
+            beside.append(asyncio.create_task(sampler.keep()))
         yield
         for task in beside:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await endings.close()
         await register.close()
         await server.close()
 
@@ -81,6 +90,10 @@ def application(server: Server) -> FastAPI:
         pages_client=server.settings.pages_client,
         verifiers=register,
         waits=waits,
+        sampler=sampler,
+        workers=server.settings.workers,
+        client_changes=ClientChanges(server.auth, server.client_rows, server.client_secrets),
+        endings=endings,
     )
     for router in (
         session_routes(server.auth),
@@ -112,7 +125,7 @@ def application(server: Server) -> FastAPI:
     for place in ("/.well-known/{rest:path}", AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
-        app.router.routes.extend(pages.ROUTES)
+        app.router.routes.extend([*pages.ROUTES, *console.ROUTES])
     return app
 
 

@@ -257,9 +257,11 @@ def _age(session: Session) -> tuple[datetime, str]:
 
 
 def _is_asked_for(session: Session, query: SessionQuery) -> bool:
+    until = query.opened_before
     return (
         query.subject in (None, session.subject)
         and query.client_id in (None, session.client_id)
+        and (until is None or not has_passed(until, now=session.created_at))
         and (query.live_at is None or session.is_live(now=query.live_at))
     )
 

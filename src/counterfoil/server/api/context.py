@@ -18,10 +18,14 @@ from counterfoil.integrations.fastapi import routes, sign_in
 from counterfoil.integrations.fastapi.shapes import ClientId
 from counterfoil.outcome import Opened
 from counterfoil.server.accounts import Accounts
+from counterfoil.server.acting import act_for
+from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
+from counterfoil.server.endings import ClientEndings
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
+from counterfoil.server.operations.samples import Sampler
 from counterfoil.server.proxies.forwarded import client_address
 from counterfoil.server.settings import MetricsFor
 from counterfoil.server.tables.client_secrets import ClientSecrets
@@ -48,6 +52,10 @@ class Context:
     pages_client: str
     verifiers: VerifierRegister
     waits: Waits
+    sampler: Sampler
+    workers: int
+    client_changes: ClientChanges
+    endings: ClientEndings
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""
@@ -87,10 +95,11 @@ async def managing(parts: Parts, found: Given) -> Verified:
 
 
 async def administering(parts: Parts, found: GivenAs) -> Verified:
-    """An administrator. Raises `Forbidden`."""
+    """An administrator, whom the trail names from now on. Raises `Forbidden`."""
     verified = await managing(parts, found)
     if ADMIN not in verified.roles:
         raise Forbidden(f"This call needs the role {ADMIN}.")
+    act_for(verified.subject)
     return verified
 
 

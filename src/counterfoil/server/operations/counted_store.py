@@ -1,4 +1,5 @@
-"""A store whose calls are counted and timed; the store itself knows nothing of it."""
+"""A store whose calls are counted and timed, and whose events say which administrator caused them;
+the store itself knows nothing of either."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from counterfoil.errors import Unavailable
+from counterfoil.server.acting import attributed, attributed_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +74,7 @@ class CountedStore:
         return await self._counted("all_of_subject", self._store.all_of_subject(subject))
 
     async def commit(self, commit: Commit) -> bool:
-        done = await self._counted("commit", self._store.commit(commit))
+        done = await self._counted("commit", self._store.commit(attributed_commit(commit)))
         if done:
             self._happened(commit.events)
         return done
@@ -81,7 +83,7 @@ class CountedStore:
         await self._counted("touch", self._store.touch(session_id, at))
 
     async def note(self, event: Event) -> None:
-        await self._counted("note", self._store.note(event))
+        await self._counted("note", self._store.note(attributed(event)))
         self._happened((event,))
 
     async def reserve(self, issuing: Issuing, *, count: int, now: datetime) -> Block:

@@ -123,6 +123,12 @@ class Metrics:
         self.revocations = self._tally(
             "counterfoil_revocations", "Calls that end sessions.", "call", "result"
         )
+        self.revocation_seconds = self._durations(
+            "counterfoil_revocation_seconds",
+            "Seconds until a call that ends sessions was acknowledged.",
+            "call",
+            _REQUEST_BUCKETS,
+        )
         self.events = self._tally("counterfoil_events", "Lines of the trail.", "kind")
         self.store_calls = self._tally("counterfoil_store_calls", "Calls of the store.", "call")
         self.store_failures = self._tally(
@@ -186,7 +192,8 @@ class Metrics:
             return Exposition(body, kind)
         return Exposition(generate_latest(told), _TEXT)
 
-    def _families(self) -> Iterable[Metric]:
+    def counted(self) -> Iterable[Metric]:
+        """What is counted, of all workers, as it stands."""
         counted: Collector | CollectorRegistry = self.registry
         if self.shared is not None:
             counted = MultiProcessCollector(None, str(self.shared))  # type: ignore[no-untyped-call] # theirs
@@ -197,6 +204,9 @@ class Metrics:
                     each._replace(value=_age(each.value, now)) for each in family.samples
                 ]
             yield family
+
+    def _families(self) -> Iterable[Metric]:
+        yield from self.counted()
         yield from self.here.collect()
 
     def _sum(self, name: str, what: str) -> Gauge:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil import handle as handles
@@ -114,9 +115,11 @@ class ObservedCounterfoil(Counterfoil):
 
     @contextmanager
     def _counting(self, call: str) -> Iterator[Callable[[Revoked], Revoked]]:
-        """Counts a call that ends sessions; it did nothing where there was nothing to end."""
+        """Counts and times a call that ends sessions; where there was nothing to end, as that."""
+        began = perf_counter()
 
         def told(done: Revoked) -> Revoked:
+            self._metrics.revocation_seconds.observe(call, perf_counter() - began)
             self._metrics.revocations.count(call, "ended" if done.count else "nothing")
             return done
 

@@ -1,4 +1,4 @@
-"""One's own account: the devices that are signed in, and the password."""
+"""One's own account: the devices that are signed in, the password, and what happened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from counterfoil.errors import (
     SignInRefused,
     Unavailable,
 )
-from counterfoil.server.pages import forms, notices, refusals
+from counterfoil.server.api.context import ADMIN
+from counterfoil.server.pages import activity, forms, notices, refusals
 from counterfoil.server.pages.answers import Answer, redirect
 from counterfoil.server.pages.visit import PLACE, is_signed_out
 from counterfoil.server.pages.words import ago
@@ -101,6 +102,10 @@ async def change_password(visit: Visit, person: Person) -> Answer:
     return await _changed(visit, person, revoked)
 
 
+was_not_me = signed_in(activity.was_not_me)
+ask_for_a_password = signed_in(activity.ask_for_a_password)
+
+
 async def _changed(visit: Visit, person: Person, revoked: Revoked) -> Answer:
     try:
         visit.carry(await visit.parts.auth.step_up(person.presented))
@@ -122,8 +127,12 @@ async def _values(visit: Visit, person: Person) -> dict[str, Any]:
     return {
         "identifier": account.identifier,
         "roles": person.roles,
+        "is_administrator": ADMIN in person.roles,
         "current": [session for session in sessions if session.id == person.session_id],
         "others": others[:_MOST_SHOWN],
         "more": max(0, len(others) - _MOST_SHOWN),
+        "activity": await activity.activity(
+            visit, person, {session.id: session.device for session in sessions}
+        ),
         "ago": lambda moment: ago(moment, now=now),
     }

@@ -70,4 +70,7 @@ def _templates() -> Environment:
     )
     environment.globals["static"] = static_files.address
     environment.filters["stamp"] = words.stamp
+    environment.filters["exact"] = words.exact
+    environment.filters["second"] = words.second
+    environment.filters["short"] = words.short
     return environment

@@ -1,6 +1,6 @@
 """What was just done, told once on the page that follows.
 
-It travels in a cookie of a minute, as one of a few fixed words and three numbers. A link cannot
+It travels in a cookie of a minute, as one of some fixed words and three numbers. A link cannot
 write a cookie, so no other site can make these pages say that something was done.
 """
 
@@ -9,20 +9,36 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from counterfoil.lifetime import NOTHING, seconds_up
 from counterfoil.server.pages.words import counted, span
 
 if TYPE_CHECKING:
     from counterfoil.carriers.headers import Headers
-    from counterfoil.outcome import Revoked
+    from counterfoil.outcome import Changed, Revoked
 
 NAME: Final = "__Host-counterfoil_done"
-Done = Literal["registered", "device", "others", "password", "sign-out"]
+Done = Literal[
+    "registered",
+    "device",
+    "others",
+    "password",
+    "sign-out",
+    "not-me",
+    # what an administrator did
+    "suspended",
+    "reinstated",
+    "roles",
+    "key-retired",
+    "key-distrusted",
+    "client-added",
+    "client-changed",
+    "secrets-revoked",
+]
 
 _VALUE: Final = re.compile(
-    rb"(registered|device|others|password|sign-out)\.(\d{1,4})\.(\d{1,7})\.(\d{1,7})"
+    rf"({'|'.join(get_args(Done))})\.(\d{{1,4}})\.(\d{{1,7}})\.(\d{{1,7}})".encode(), re.ASCII
 )
 _ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
@@ -44,6 +60,8 @@ class Notice:
         if self.done == "password":
             others = f" {_were(self.count, 'other device')} signed out." if self.count else ""
             return f"Your password was changed.{others}{self._bound()}"
+        if self.done in _CHANGED:
+            return f"{_CHANGED[self.done]}{self._bound()}"
         if self.count == 0:
             return _NOTHING_TO_DO[self.done]
         if self.done == "sign-out":
@@ -64,6 +82,23 @@ class Notice:
         )
 
 
+_CHANGED: Final[dict[Done, str]] = {
+    "not-me": "Every other device was signed out. Choose a new password now: whoever was signed in"
+    " there may know the present one.",
+    "suspended": "The account is suspended.",
+    "reinstated": "The account is reinstated. Sessions that were ended stay ended.",
+    "roles": "The roles were changed. Credentials with the former ones are refused until they are"
+    " refreshed.",
+    "key-retired": "The next key signs from now on. Tokens of the former stay good until they"
+    " expire.",
+    "key-distrusted": "The key is distrusted. This server refuses what it signed at once, other"
+    " verifiers within 5 minutes, or an hour where they are cut off.",
+    "client-added": "The client is registered. Every process of the server knows it within a"
+    " second.",
+    "client-changed": "The client is changed. Every process of the server knows it within a"
+    " second.",
+    "secrets-revoked": "The secrets are revoked. The feed takes them for one more second.",
+}
 _NOTHING_TO_DO: Final[dict[Done, str]] = {
     "device": "That device had been signed out already.",
     "others": "No other device was signed in.",
@@ -71,7 +106,7 @@ _NOTHING_TO_DO: Final[dict[Done, str]] = {
 }
 
 
-def of(done: Done, revoked: Revoked) -> Notice:
+def of(done: Done, revoked: Revoked | Changed) -> Notice:
     return Notice(done, revoked.count, revoked.effective_within, revoked.elsewhere_within)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from counterfoil.errors import (
     AuthError,
     CrossSite,
+    Forbidden,
     IdentifierTaken,
+    KeyTooNew,
     Malformed,
     NotFound,
     Overloaded,
@@ -115,6 +117,9 @@ def _seconds(error: TooManyAttempts | Unavailable) -> str:
 _AFTER_DETAIL: Final[dict[type[CounterfoilError], str]] = {
     SignInRefused: "Try again.",
     NotFound: "Check how it is written.",
+    IdentifierTaken: "Choose another one.",
+    Forbidden: "Ask an administrator for it, or sign in with an account that has it.",
+    KeyTooNew: "Do it again then. A key that somebody else may have can be distrusted at once.",
 }
 _REFUSALS: Final[dict[type[CounterfoilError], Refusal]] = {
     CrossSite: Refusal(

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from counterfoil.errors import CounterfoilError, Malformed, NotFound, SubjectSuspended
 from counterfoil.integrations.problem import status_of
 from counterfoil.server.operations.requests import tell
-from counterfoil.server.pages import account, refusals, register, sign_in, static_files
+from counterfoil.server.pages import account, activity, refusals, register, sign_in, static_files
 from counterfoil.server.pages.answers import redirect
 from counterfoil.server.pages.visit import PLACE, Visit, root_of
 
@@ -112,6 +112,8 @@ _PAGES: Final = {
     "/register": Page(GET=register.show, POST=register.submit),
     PLACE: Page(GET=account.show),
     "/account/password": Page(POST=account.change_password),
+    activity.PLACE: Page(GET=account.ask_for_a_password),
+    "/account/sessions/{session_id}/not-me": Page(POST=account.was_not_me),
     "/account/sessions/end-others": Page(POST=account.end_others),
     "/account/sessions/{session_id}/end": Page(POST=account.end_one),
     **{

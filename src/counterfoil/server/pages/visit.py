@@ -92,6 +92,15 @@ class Visit:
                 return await self._renewed()
         return Person(verified.subject, verified.session_id, verified.roles, presented)
 
+    async def onlooker(self) -> Person:
+        """The same without a use of the session, so that it goes on to expire; where the
+        credential is a token, it cannot be told from one."""
+        if self.client.signs:
+            return await self.person()
+        presented = self._presented()
+        verified = await self.parts.auth.introspect(presented)
+        return Person(verified.subject, verified.session_id, verified.roles, presented)
+
     def handle(self) -> Presented | None:
         """What renews the session, or ends it."""
         return self.parts.carriers.cookies.refresh_handle(

@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.errors import IdentifierTaken
+from counterfoil.stores.statements.records import is_storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from counterfoil.stores.rows import Rows, Transaction, Value
 
 _COLUMNS = "subject, identifier, canonical, password, roles, created_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_BEYOND = "\x7f"  # after every character that an identifier may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +45,50 @@ class AccountRows:
         return _account(row) if row else None
 
     async def by_subject(self, subject: str) -> Account | None:
+        """None for any text that is no subject, also where the database could not hold it."""
+        if not is_storable(subject):
+            return None
         sql = f"SELECT {_COLUMNS} FROM accounts WHERE subject = ?"
         row = await self.rows.one(sql, (subject,))
         return _account(row) if row else None
 
     async def page(self, *, after: str | None, limit: int) -> list[Account]:
         """Oldest first, after the subject `after`; nothing after one that is not there."""
+        if not is_storable(after or ""):
+            return []
         place = "(SELECT created_at, subject FROM accounts WHERE subject = ?)"
         where = "" if after is None else f"WHERE (created_at, subject) > {place}"
         values = () if after is None else (after,)
         sql = f"SELECT {_COLUMNS} FROM accounts {where} ORDER BY created_at, subject LIMIT ?"
         return [_account(row) for row in await self.rows.all(sql, (*values, limit))]
+
+    async def search(self, prefix: str, *, after: str | None, limit: int) -> list[Account]:
+        """Those whose identifier begins so, in its order, after the canonical `after`; by an index,
+        so that a page costs what it holds."""
+        if not is_storable(prefix) or not is_storable(after or ""):
+            return []
+        name = self._canonical
+        wheres, values = [f"{name} >= ?", f"{name} < ?"], [prefix, prefix + _BEYOND]
+        if after is not None:
+            wheres.append(f"{name} > ?")
+            values.append(after)
+        where = " AND ".join(wheres)
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE {where} ORDER BY {name} LIMIT ?"
+        return [_account(row) for row in await self.rows.all(sql, (*values, limit))]
+
+    async def identifiers(self, subjects: Iterable[str]) -> dict[str, str]:
+        """What these sign in with, by subject; without those that have no account."""
+        wanted = sorted(set(subjects))
+        if not wanted:
+            return {}
+        places = ", ".join("?" * len(wanted))
+        sql = f"SELECT subject, identifier FROM accounts WHERE subject IN ({places})"
+        return {row[0]: row[1] for row in await self.rows.all(sql, wanted)}
+
+    @property
+    def _canonical(self) -> str:
+        """The column in the order of its bytes, as the index keeps it."""
+        return 'canonical COLLATE "C"' if self.rows.dialect == "postgres" else "canonical"
 
     async def add(self, account: Account) -> None:
         """Raises `IdentifierTaken`; two at once cannot both have it."""

@@ -37,9 +37,7 @@ class ClientRows:
         """False when the client_id is taken. own_lifetime: keep the lifetimes that the client has
         now, rather than follow the server's default. Raises `ConfigurationError` where its cookie
         would have the name of another client's."""
-        life = client.lifetime
-        lives = (life.idle, life.absolute, life.access, life.grace)
-        lifetimes = [span // MICROSECOND if own_lifetime else None for span in lives]
+        lifetimes = _spans(client, own_lifetime=own_lifetime)
 
         async def add(transaction: Transaction) -> bool:
             await transaction.lock("registered clients")
@@ -67,6 +65,30 @@ class ClientRows:
             return True
 
         return await self.rows.transaction(add)
+
+    async def change(self, client: Client, *, own_lifetime: bool) -> bool:
+        """Its lifetimes, max_staleness and whether it may manage; False where there is none of its
+        client_id. own_lifetime: as for `add`."""
+        spans = _spans(client, own_lifetime=own_lifetime)
+
+        async def update(transaction: Transaction) -> int:
+            return await transaction.run(
+                "UPDATE registered_clients SET max_staleness = ?, idle = ?, absolute = ?,"
+                " access = ?, grace = ?, manage = ? WHERE client_id = ?",
+                (
+                    client.max_staleness // MICROSECOND,
+                    *spans,
+                    int(client.manage),
+                    client.client_id,
+                ),
+            )
+
+        return await self.rows.transaction(update) > 0
+
+    async def with_own_lifetime(self) -> set[str]:
+        """Those that do not follow the server's default."""
+        sql = "SELECT client_id FROM registered_clients WHERE access IS NOT NULL"
+        return {row[0] for row in await self.rows.all(sql, ())}
 
     async def set_max_staleness(self, client: Client) -> None:
         """Kept in the row, not only set: every process on this store promises by it."""
@@ -97,3 +119,10 @@ class ClientRows:
             max_staleness=staleness * MICROSECOND,
             manage=bool(manage),
         )
+
+
+def _spans(client: Client, *, own_lifetime: bool) -> list[int | None]:
+    """The four lifetimes as they are kept: none where the client follows the server's."""
+    life = client.lifetime
+    lives = (life.idle, life.absolute, life.access, life.grace)
+    return [span // MICROSECOND if own_lifetime else None for span in lives]

@@ -52,7 +52,7 @@ def _of_shard(
     client = "" if query.client_id is None else name_of(query.client_id)
     if client == b"":
         return
-    created, session_id = ("", b"") if last is None else _place(last)
+    created, session_id = _start(query, last)
     with_ended = "1" if query.live_at is None else ""
     many = min(_PAGE, max(query.limit, 1))
     while True:
@@ -64,8 +64,13 @@ def _of_shard(
         yield from sessions_of(leap, told)
 
 
-def _place(session: Session) -> tuple[str, bytes]:
-    return str(micros(session.created_at)), name_of(session.id)
+def _start(query: SessionQuery, last: Session | None) -> tuple[str, bytes]:
+    """The place before which the list begins; empty for its very beginning."""
+    places = [] if last is None else [_age(last)]
+    if query.opened_before is not None:
+        places.append((micros(query.opened_before), b""))
+    created, session_id = min(places, default=("", b""))
+    return str(created), session_id
 
 
 def _age(session: Session) -> tuple[int, bytes]:
@@ -73,6 +78,9 @@ def _age(session: Session) -> tuple[int, bytes]:
 
 
 def _is_asked_for(session: Session, query: SessionQuery) -> bool:
-    return query.client_id in (None, session.client_id) and (
-        query.live_at is None or session.is_live(now=query.live_at)
+    until = query.opened_before
+    return (
+        query.client_id in (None, session.client_id)
+        and (until is None or micros(session.created_at) < micros(until))
+        and (query.live_at is None or session.is_live(now=query.live_at))
     )

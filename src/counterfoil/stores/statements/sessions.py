@@ -79,6 +79,9 @@ async def sessions(rows: Reading, query: SessionQuery) -> list[Session]:
         if value is not None:
             wheres.append(where)
             values.append(value)
+    if query.opened_before is not None:
+        wheres.append("created_at < ?")
+        values.append(micros(query.opened_before))
     if query.live_at is not None:
         wheres.append("ended_at IS NULL AND absolute_end > ? AND last_seen_at + idle > ?")
         values += [micros(query.live_at)] * 2

@@ -74,6 +74,17 @@ class Listing:
         listed = await pages(store, SessionQuery(client_id="web", limit=1))
         assert listed == [["user-2.web"], ["user-1.web"]]
 
+    async def test_a_list_can_begin_with_those_opened_before_a_moment(self, store: Store) -> None:
+        """Opened earlier than that, not in that very moment; the other conditions hold as well."""
+        for age in range(4):
+            client_id = "web" if age % 2 else "api"
+            moment = NOW - age * SECOND
+            await opened(store, a_session(f"s-{age}", created_at=moment, client_id=client_id))
+        query = SessionQuery(opened_before=NOW - SECOND)
+        assert await ids(store, query) == ["s-2", "s-3"]
+        assert await ids(store, replace(query, client_id="web")) == ["s-3"]
+        assert await ids(store, replace(query, before="s-2")) == ["s-3"]
+
     async def test_ended_and_expired_ones_are_listed_unless_live_ones_are_asked_for(
         self, store: Store
     ) -> None:
