@@ -22,10 +22,12 @@ from counterfoil.server.api import admin, document, health, refusals, sessions, 
 from counterfoil.server.api.context import Context
 from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.composition import Server
+from counterfoil.server.lab.laboratory import Laboratory
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
+from counterfoil.server.pages import lab as lab_pages
 from counterfoil.server.pages import routes as pages
 from counterfoil.server.proxies.check import Check
 from counterfoil.server.proxies.document import CHECK
@@ -41,6 +43,8 @@ def application(server: Server) -> FastAPI:
     """The ASGI application."""
     register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
     waits = Waits(server.auth.clock)
+    has_lab = server.settings.dev and bool(server.settings.pages_client)
+    lab = Laboratory() if has_lab else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,11 +54,15 @@ def application(server: Server) -> FastAPI:
             asyncio.create_task(gauges.watch_lag(server.metrics)),
             asyncio.create_task(register.keep()),
         ]
+        if lab is not None:
+            beside.append(asyncio.create_task(lab.keep()))
         yield
         for task in beside:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if lab is not None:
+            await asyncio.to_thread(lab.close)
         await register.close()
         await server.close()
 
@@ -81,6 +89,7 @@ def application(server: Server) -> FastAPI:
         pages_client=server.settings.pages_client,
         verifiers=register,
         waits=waits,
+        lab=lab,
     )
     for router in (
         session_routes(server.auth),
@@ -113,6 +122,9 @@ def application(server: Server) -> FastAPI:
         app.router.routes.append(_Named(place, issuer))
     if server.settings.pages_client:
         app.router.routes.extend(pages.ROUTES)
+    if lab is not None:
+        app.router.routes.extend(lab_pages.ROUTES)
+        server.readiness.on_drained(lab.release)
     return app
 
 

@@ -20,6 +20,7 @@ from counterfoil.outcome import Opened
 from counterfoil.server.accounts import Accounts
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
+from counterfoil.server.lab.laboratory import Laboratory
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.proxies.forwarded import client_address
@@ -48,6 +49,7 @@ class Context:
     pages_client: str
     verifiers: VerifierRegister
     waits: Waits
+    lab: Laboratory | None = None
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""

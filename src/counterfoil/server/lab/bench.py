@@ -15,8 +15,8 @@ from typing import Any, Final
 from counterfoil.client import StrategyName
 from counterfoil.server.lab.calling import Answer, Caller, Carried, NotAsSaid
 from counterfoil.server.lab.child import Child
+from counterfoil.server.lab.registered import ADMINISTRATOR
 from counterfoil.server.lab.relay import Relay
-from counterfoil.server.lab.scratch_server import ADMINISTRATOR
 
 CLIENT_OF: Final[dict[StrategyName, str]] = {"session": "web", "jwt": "partner", "hybrid": "api"}
 STRATEGIES: Final[tuple[StrategyName, ...]] = ("session", "jwt", "hybrid")

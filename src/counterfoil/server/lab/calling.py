@@ -18,8 +18,16 @@ _SECRETS: Final = frozenset({"token", "refresh_handle", "password", "current", "
 _COOKIE: Final = re.compile(r"(__Host-cf_[\w-]+=)([^;]+)")
 _BEARER: Final = re.compile(r"(Bearer )(?!realm=)(\S+)")
 _SPAN: Final = re.compile(r"(\w+);dur=([0-9.]+)")
-_SAID_TWICE: Final = frozenset({"type", "title", "status", "instance"})  # by problems
-_SHOWN_HEADERS: Final = ("set-cookie", "retry-after", "www-authenticate")
+_SHOWN_HEADERS: Final = ("set-cookie", "retry-after")
+_TELLING: Final = frozenset(
+    {
+        *_SECRETS,
+        *("client_id", "credential", "identifier", "refresh_handle", "state"),
+        *("subject", "claims", "roles", "as_of", "keys", "kid", "alg"),
+        *("revoked", "effective_within_seconds", "elsewhere_within_seconds"),
+        *("code", "detail"),
+    }
+)
 
 
 class NotAsSaid(Exception):
@@ -211,18 +219,27 @@ def _received(status: int, named: list[tuple[str, str]], content: Any) -> tuple[
 
 
 def _json(members: Mapping[str, object]) -> str:
-    return json.dumps(_without_secrets(dict(members)), ensure_ascii=False)
+    """What of a body is telling here; the rest is three dots."""
+    told = _telling(dict(members))
+    text = json.dumps(told, ensure_ascii=False)
+    is_all = told.keys() == members.keys()
+    return text if is_all else f"{text[:-1]}{', ' if told else ''}…}}"
 
 
-def _without_secrets(value: Any) -> Any:
+def _says_nothing(value: object) -> bool:
+    """Whether it is an object of which nothing would be left."""
+    return isinstance(value, dict) and bool(value) and not _telling(value)
+
+
+def _telling(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             name: shortened(each)
             if name in _SECRETS and isinstance(each, str) and each
-            else _without_secrets(each)
+            else _telling(each)
             for name, each in value.items()
-            if not ("code" in value and name in _SAID_TWICE)
+            if name in _TELLING and not _says_nothing(each)
         }
     if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
+        return [_telling(each) for each in value]
     return value

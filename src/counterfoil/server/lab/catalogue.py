@@ -61,3 +61,61 @@ PARTS: Final = (
     ),
 )
 BY_SLUG: Final = {each.slug: each for part in PARTS for each in part.experiments}
+
+
+class Question(NamedTuple):
+    """What a reader wants to know. slugs: the experiments that show it."""
+
+    question: str
+    answer: str
+    slugs: tuple[str, ...]
+
+
+QUESTIONS: Final = (
+    Question(
+        "Where does the state live?",
+        "session: in a record of the store. jwt: in the token. hybrid: in the token, and one bit"
+        " about it in the memory of whoever checks.",
+        ("how-each-works",),
+    ),
+    Question(
+        "What is looked up for each request?",
+        "session: the record. jwt and hybrid: nothing.",
+        ("many-requests",),
+    ),
+    Question(
+        "What happens on sign-out?",
+        "session and hybrid are refused at the next request. A jwt goes on until it expires.",
+        ("revoke",),
+    ),
+    Question(
+        "Why is a role stale, and for how long?",
+        "A token holds a copy. hybrid is told when it is old; jwt keeps it until it expires.",
+        ("change-a-role",),
+    ),
+    Question(
+        "What travels, and how large is it?",
+        "A handle has 63 characters, whatever it stands for. A token has hundreds, and grows.",
+        ("add-claims",),
+    ),
+    Question(
+        "What if the store is down, or the network?",
+        "session refuses at once, hybrid after L, jwt as the token expires. None lets anybody in.",
+        ("take-the-store-away", "cut-the-verifier-off"),
+    ),
+    Question(
+        "Can another company's service verify it?",
+        "jwt and hybrid: with the public keys alone. A session means nothing elsewhere.",
+        ("another-service", "two-nodes"),
+    ),
+    Question(
+        "What can a thief do?",
+        "Use it, until it is ended or expires. Only session and hybrid can be taken back.",
+        ("copied", "replayed", "raced"),
+    ),
+    Question(
+        "What can an attacker do who has none?",
+        "Neither plant a session, nor send a request in her name, nor change a token.",
+        ("fixated", "forged", "altered"),
+    ),
+)

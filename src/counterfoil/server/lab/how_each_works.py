@@ -56,6 +56,11 @@ def run(bench: Bench) -> Iterator[Seen]:
     rows = []
     for strategy in STRATEGIES:
         yield Chapter(*_ABOUT[strategy])
+        if strategy == STRATEGIES[0]:
+            yield Note(
+                "Signing in takes long with each: most of it is argon2id at work on the password."
+                " The account is read besides, from a table of the server's own."
+            )
         rows.append((strategy, *(yield from _steps(bench, person, strategy))))
     yield Table(
         "What it came to",

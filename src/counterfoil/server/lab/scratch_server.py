@@ -12,11 +12,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from counterfoil.client import Client
 from counterfoil.errors import IdentifierTaken
-from counterfoil.lifetime import Lifetime
 from counterfoil.server.composition import TABLES, compose
 from counterfoil.server.lab.child import given, say, when_told_to_end
+from counterfoil.server.lab.registered import ADMINISTRATOR, CLIENTS
 from counterfoil.server.operations import logs
 from counterfoil.server.operations.metrics import Durations, Metrics
 from counterfoil.server.operations.signals import SignalledServer
@@ -29,34 +28,8 @@ from counterfoil.stores.migrations import migrate
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ADMINISTRATOR: Final = "administrator"
 TIMING: Final = b"server-timing"
 ALL: Final = "app"
-# Short, so that nobody waits for what is to be seen.
-MAX_STALENESS: Final = timedelta(seconds=2)
-JWT_ACCESS: Final = timedelta(seconds=5)
-GRACE: Final = timedelta(seconds=2)
-_LIFETIME: Final = Lifetime(grace=GRACE)
-_SIGNED: Final = Lifetime(grace=GRACE, access=JWT_ACCESS)
-CLIENTS: Final = (
-    Client(client_id="web", strategy="session", carrier="cookie", lifetime=_LIFETIME, manage=True),
-    Client(
-        client_id="api",
-        strategy="hybrid",
-        lifetime=_LIFETIME,
-        max_staleness=MAX_STALENESS,
-        manage=True,
-    ),
-    Client(client_id="partner", strategy="jwt", lifetime=_SIGNED),
-    Client(
-        client_id="spa",
-        strategy="hybrid",
-        carrier="cookie",
-        lifetime=_LIFETIME,
-        max_staleness=MAX_STALENESS,
-        manage=True,
-    ),
-)
 # The server follows its own store for all requests together, whether any come or not.
 _FOLLOWING: Final = frozenset({"feed", "sweep"})
 _noted: ContextVar[list[tuple[str, float]] | None] = ContextVar("noted", default=None)

@@ -179,6 +179,11 @@ def seconds(length: float) -> str:
     return f"{length:.2f} s" if length >= 1 else f"{length * 1000:.1f} ms"
 
 
+def within(length: float) -> str:
+    """How soon, as it was promised."""
+    return f"within {counted(length, 'second')}" if length else "at once"
+
+
 def counted(number: float, noun: str) -> str:
     return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.server.lab.bench import signed_in
-from counterfoil.server.lab.scratch_server import GRACE
+from counterfoil.server.lab.registered import GRACE
 from counterfoil.server.lab.seen import (
     Chapter,
     Exchange,

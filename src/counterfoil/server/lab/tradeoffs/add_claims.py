@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = 4096
 HEADER: Final = 8192
-_NUMBERS: Final = (0, 10, 20, 30, 40, 60, 64)
+_NUMBERS: Final = (0, 15, 30, 40, 60, 64)
 _LONG: Final = "department-of-salt-and-ferries/{:03d}/accounts-receivable:approver"
 
 
@@ -54,7 +54,8 @@ def run(bench: Bench) -> Iterator[Seen]:
             refused[way] = number
             yield Note(f"{number} roles, {way.name}: the sign-in is refused, {answer.status}.")
         told = [f"{way.name} {found[-1][1]}" for way, found in sizes.items() if way not in refused]
-        yield Note(f"{number} roles, bytes with each request: {'; '.join(told) or 'none'}.")
+        if told:
+            yield Note(f"{number} roles, in bytes: {'; '.join(told)}.")
     yield Bars(
         caption="The header line that goes with each request",
         measured="bytes",

@@ -23,6 +23,7 @@ from counterfoil.server.lab.seen import (
     Verdict,
     counted,
     seconds,
+    within,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _changed(bench: Bench, strategy: StrategyName) -> Generator[Seen, None, Bar]
     promised = float(changed.body["effective_within_seconds"])
     if strategy == "session":
         promised = 0.0  # the answer is about the slowest of her clients
-    yield Note(f"Promised: within {counted(promised, 'second')}. Asking until it shows …")
+    yield Note(f"Promised: it shows {within(promised)}. Asking until it does …")
     last, times = _last_old(bench, given, since=changed.ended, promised=promised)
     answer = bench.who(given)
     what = f"the old role {counted(times, 'time')} more, then" if times else "at the first try"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from counterfoil.server.lab.bench import signed_in
 from counterfoil.server.lab.calling import NotAsSaid
 from counterfoil.server.lab.outliving import until_refused
-from counterfoil.server.lab.scratch_server import JWT_ACCESS, MAX_STALENESS
+from counterfoil.server.lab.registered import JWT_ACCESS, MAX_STALENESS
 from counterfoil.server.lab.seen import (
     Bar,
     Bars,
@@ -66,7 +66,7 @@ def run(bench: Bench) -> Iterator[Seen]:
         for name, outlived in found.items():
             yield Said(name, f"went on for {outlived.lived_on}, then", outlived.answer)
         renewed = signed_in(bench.refresh(jwt.handle).expect(200))
-        yield Said("jwt", "refreshed at the issuer, at the service", at_service(renewed))
+        yield Said("jwt", "refreshed at the issuer, then shown to the service", at_service(renewed))
     yield Chapter("The wire is mended", "The service asks at once, and knows what it missed.")
     yield Said("hybrid", "after", _back(bench, hybrid).expect(200))
     yield Said("hybrid, revoked", "after", at_service(other).expect(401, "session_revoked"))

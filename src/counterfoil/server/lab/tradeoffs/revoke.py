@@ -18,7 +18,7 @@ from counterfoil.server.lab.seen import (
     Said,
     Seen,
     Verdict,
-    counted,
+    within,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _revoked(
     ended = bench.sign_out(given).expect(200)
     yield Exchange(what="Revoke", answer=ended)
     promised = float(ended.body["effective_within_seconds"])
-    yield Note(f"Promised: refused within {counted(promised, 'second')}. Trying until it is …")
+    yield Note(f"Promised: refused {within(promised)}. Trying until it is …")
     found = until_refused(asked, since=ended.ended, promised=promised)
     bars = []
     for name, one in found.items():

@@ -11,7 +11,7 @@ from counterfoil.client import StrategyName
 from counterfoil.server.lab.bench import CLIENT_OF, STRATEGIES, signed_in
 from counterfoil.server.lab.calling import NotAsSaid
 from counterfoil.server.lab.outliving import Outlived, until_refused
-from counterfoil.server.lab.scratch_server import JWT_ACCESS, MAX_STALENESS
+from counterfoil.server.lab.registered import JWT_ACCESS, MAX_STALENESS
 from counterfoil.server.lab.seen import (
     Bar,
     Bars,
