@@ -26,9 +26,9 @@ class _Way(NamedTuple):
 
 
 _WAYS: Final = (
-    _Way("web", "session handle in a cookie"),
-    _Way("spa", "signed token in a cookie"),
-    _Way("api", "signed token in Authorization"),
+    _Way("web", "session"),
+    _Way("spa", "token in a cookie"),
+    _Way("api", "token in a header"),
 )
 
 
@@ -55,7 +55,7 @@ def run(bench: Bench) -> Iterator[Seen]:
             yield Note(f"{number} roles, {way.name}: the sign-in is refused, {answer.status}.")
         told = [f"{way.name} {found[-1][1]}" for way, found in sizes.items() if way not in refused]
         if told:
-            yield Note(f"{number} roles, in bytes: {'; '.join(told)}.")
+            yield Note(f"{number} roles, in bytes: {', '.join(told)}.")
     yield Bars(
         caption="The header line that goes with each request",
         measured="bytes",
