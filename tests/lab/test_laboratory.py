@@ -79,7 +79,7 @@ def test_the_second_run_waits_for_the_first() -> None:
 def test_only_so_many_wait() -> None:
     """One more is told that the lab is busy."""
     lab = Laboratory()
-    runs = [lab.run(saying("a")) for _ in range(laboratory.MOST_WAITING)]
+    runs = [lab.run(saying("a")) for _ in range(laboratory.MOST_AT_ONCE)]
     for each in runs:
         next(each)
     (busy,) = lab.run(saying("a"))
@@ -123,6 +123,14 @@ def test_what_goes_wrong_is_said_and_its_bench_is_not_used_again() -> None:
     *_, verdict = lab.run(experiment(run))
     assert verdict == Verdict("failed", "This was not as said.", "The answer was 500, not 200.")
     assert (lab.bench, NoBench.closed) == (None, 1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_nobody_foresaw_ends_in_order_too() -> None:
+    """The page has begun, and is owed an end: the kind of it, and nothing that was sent."""
+    sent: dict[str, Note] = {}
+    *_, verdict = Laboratory().run(experiment(lambda _: iter([sent["marker"]])))
+    assert verdict == Verdict("failed", "This was not as said.", "KeyError.")
 
 
 @pytest.mark.usefixtures("quick")

@@ -19,6 +19,8 @@ from counterfoil.server.lab.registered import ADMINISTRATOR
 from counterfoil.server.lab.relay import Relay
 
 CLIENT_OF: Final[dict[StrategyName, str]] = {"session": "web", "jwt": "partner", "hybrid": "api"}
+# The same, where no token may expire meanwhile.
+LASTING: Final[dict[StrategyName, str]] = {**CLIENT_OF, "jwt": "batch"}
 STRATEGIES: Final[tuple[StrategyName, ...]] = ("session", "jwt", "hybrid")
 AUDIENCES: Final = ("api", "partner", "spa")
 PREFIX: Final = "counterfoil-lab-"

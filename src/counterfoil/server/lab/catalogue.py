@@ -95,7 +95,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "What travels, and how large is it?",
-        "A handle has 63 characters, whatever it stands for. A token has hundreds, and grows.",
+        "A handle has one size, whatever it stands for. A token is many times that, and grows.",
         ("add-claims",),
     ),
     Question(

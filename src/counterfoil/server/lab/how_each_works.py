@@ -58,6 +58,10 @@ def run(bench: Bench) -> Iterator[Seen]:
         yield Chapter(*_ABOUT[strategy])
         if strategy == STRATEGIES[0]:
             yield Note(
+                "Beside the store are its calls: look_up reads a record, subject and client what is"
+                " kept of those two, commit writes, reserve takes status indices."
+            )
+            yield Note(
                 "Signing in takes long with each: most of it is argon2id at work on the password."
                 " The account is read besides, from a table of the server's own."
             )

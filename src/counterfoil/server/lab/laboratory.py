@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from counterfoil.errors import CounterfoilError
 from counterfoil.server.lab.bench import Bench
 from counterfoil.server.lab.calling import NotAsSaid
 from counterfoil.server.lab.seen import Experiment, Note, Seen, Verdict, seconds
 
 UNUSED: Final = 120.0  # seconds until the bench is taken down
-MOST_WAITING: Final = 4
+MOST_AT_ONCE: Final = 4  # one goes on, the others wait
 _LOOK_EVERY: Final = 1.0
 _BUSY: Final = Verdict(
     "failed", "The lab is busy.", "Others wait for it already: try again in a minute."
@@ -31,7 +30,7 @@ class Laboratory:
         self._unused = unused
         self._turn = threading.Lock()
         self._counting = threading.Lock()
-        self._waiting = 0
+        self._begun = 0
         self._bench: Bench | None = None
         self._used_at = 0.0
         self._is_stopping = False
@@ -45,10 +44,10 @@ class Laboratory:
         """What there is to see, as it happens. Never raises; whatever was begun is put in order,
         however it ends."""
         with self._counting:
-            if self._waiting >= MOST_WAITING:
+            if self._begun >= MOST_AT_ONCE:
                 yield _BUSY
                 return
-            self._waiting += 1
+            self._begun += 1
         try:
             if not self._turn.acquire(blocking=False):
                 yield Note("Another experiment is under way. This one begins once it has ended.")
@@ -63,7 +62,7 @@ class Laboratory:
                 self._turn.release()
         finally:
             with self._counting:
-                self._waiting -= 1
+                self._begun -= 1
 
     def _run(self, experiment: Experiment) -> Iterator[Seen]:
         try:
@@ -76,8 +75,8 @@ class Laboratory:
                 if self._is_stopping:
                     yield _STOPPING
                     return
-        except (NotAsSaid, CounterfoilError, OSError) as why:
-            said = str(why) if isinstance(why, NotAsSaid) else type(why).__name__
+        except Exception as why:  # noqa: BLE001 - the page has begun, and is owed an end
+            said = str(why) if isinstance(why, NotAsSaid) else f"{type(why).__name__}."
             self._take_down()  # whatever is wrong with it does not meet the next experiment
             yield Verdict("failed", "This was not as said.", said)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -53,9 +53,9 @@ class Outlived:
 
 def until_refused(
     asked: Mapping[str, Ask], *, since: float, promised: float
-) -> dict[str, Outlived]:
-    """Asks each place in turn until it refuses. Raises `NotAsSaid` for one that accepts well past
-    what was promised."""
+) -> Iterator[tuple[str, Outlived]]:
+    """Asks each place in turn until it refuses, and gives it then. Raises `NotAsSaid` for one that
+    accepts well past what was promised."""
     found = {name: Outlived() for name in asked}
     while waiting := [name for name in asked if found[name].refused is None]:
         for name in waiting:
@@ -63,6 +63,7 @@ def until_refused(
             at = answer.began - since
             if answer.status != HTTPStatus.OK:
                 one.first_refused, one.refused = at, answer
+                yield name, one
                 continue
             one.accepted, one.last_accepted = one.accepted + 1, at
             if at > promised + LONGER:
@@ -70,4 +71,3 @@ def until_refused(
                     f"{name} still accepts it after {at:.1f} s; the promise was {promised:.0f} s."
                 )
         time.sleep(PAUSE)
-    return found

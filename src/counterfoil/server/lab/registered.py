@@ -25,6 +25,7 @@ CLIENTS: Final = (
         manage=True,
     ),
     Client(client_id="partner", strategy="jwt", lifetime=_SIGNED),
+    Client(client_id="batch", strategy="jwt", lifetime=_LIFETIME),
     Client(
         client_id="spa",
         strategy="hybrid",

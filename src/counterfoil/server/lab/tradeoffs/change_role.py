@@ -70,7 +70,7 @@ def _changed(bench: Bench, strategy: StrategyName) -> Generator[Seen, None, Bar]
     person = bench.person()
     bench.set_roles(person, _OLD).expect(200)
     given = bench.sign_in(person, CLIENT_OF[strategy])
-    yield Said("Browser", f"before: roles {_roles(bench, given)}", bench.who(given).expect(200))
+    yield Said("Browser", f"before: {_OLD}", bench.who(given).expect(200))
     changed = bench.set_roles(person, _NEW).expect(200)
     yield Exchange(what=f"Make her {_NEW}", answer=changed, who="Administrator")
     promised = float(changed.body["effective_within_seconds"])
@@ -86,7 +86,7 @@ def _changed(bench: Bench, strategy: StrategyName) -> Generator[Seen, None, Bar]
         yield Exchange(what="Refresh, with the handle", answer=renewed)
         given = signed_in(renewed)
     seen = bench.who(given).expect(200)
-    yield Said("Browser", f"after: roles {seen.body['claims']['roles']}", seen)
+    yield Said("Browser", f"after: {', '.join(seen.body['claims']['roles'])}", seen)
     if seen.body["claims"]["roles"] != [_NEW]:
         raise NotAsSaid("The new role does not show.")
     return Bar(
@@ -97,11 +97,6 @@ def _changed(bench: Bench, strategy: StrategyName) -> Generator[Seen, None, Bar]
         limit_told=f"{promised:g} s",
         note=_DEFAULT[strategy],
     )
-
-
-def _roles(bench: Bench, given: SignedIn) -> list[str]:
-    roles: list[str] = bench.who(given).expect(200).body["claims"]["roles"]
-    return roles
 
 
 def _last_old(bench: Bench, given: SignedIn, *, since: float, promised: float) -> tuple[float, int]:

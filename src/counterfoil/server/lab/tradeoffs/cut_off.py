@@ -54,7 +54,8 @@ def run(bench: Bench) -> Iterator[Seen]:
         cut = time.monotonic()
         ended = bench.sign_out(other).expect(200)
         yield Exchange(what="Revoke, at the issuer", answer=ended)
-        found = until_refused(
+        found = {}
+        for name, outlived in until_refused(
             {
                 "hybrid": lambda: at_service(hybrid),
                 "hybrid, revoked": lambda: at_service(other),
@@ -62,8 +63,8 @@ def run(bench: Bench) -> Iterator[Seen]:
             },
             since=cut,
             promised=_ACCESS,
-        )
-        for name, outlived in found.items():
+        ):
+            found[name] = outlived
             yield Said(name, f"went on for {outlived.lived_on}, then", outlived.answer)
         renewed = signed_in(bench.refresh(jwt.handle).expect(200))
         yield Said("jwt", "refreshed at the issuer, then shown to the service", at_service(renewed))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.client import StrategyName
-from counterfoil.server.lab.bench import CLIENT_OF, STRATEGIES
+from counterfoil.server.lab.bench import LASTING, STRATEGIES
 from counterfoil.server.lab.calling import Caller
 from counterfoil.server.lab.seen import (
     Bar,
@@ -81,7 +81,7 @@ def run(bench: Bench) -> Iterator[Seen]:
 
 def _asking(bench: Bench, answers: dict[StrategyName, list[Answer]]) -> Iterator[Dot]:
     person = bench.person()
-    given = {each: bench.sign_in(person, CLIENT_OF[each]) for each in STRATEGIES}
+    given = {each: bench.sign_in(person, LASTING[each]) for each in STRATEGIES}
     caller = Caller(bench.port, keeps=True)
     for number in range(-WARMING, REQUESTS):
         for series, strategy in enumerate(STRATEGIES):

@@ -78,9 +78,8 @@ def _revoked(
     yield Exchange(what="Revoke", answer=ended)
     promised = float(ended.body["effective_within_seconds"])
     yield Note(f"Promised: refused {within(promised)}. Trying until it is …")
-    found = until_refused(asked, since=ended.ended, promised=promised)
     bars = []
-    for name, one in found.items():
+    for name, one in until_refused(asked, since=ended.ended, promised=promised):
         yield Said(name, one.way, one.answer)
         bars.append(
             Bar(

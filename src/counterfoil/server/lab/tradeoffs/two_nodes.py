@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.server.lab.bench import CLIENT_OF, STRATEGIES
+from counterfoil.server.lab.bench import LASTING, STRATEGIES
 from counterfoil.server.lab.calling import Caller
 from counterfoil.server.lab.seen import (
     Chapter,
@@ -35,7 +35,7 @@ def run(bench: Bench) -> Iterator[Seen]:
     with bench.more_children():
         nodes = _started(bench)
         person = bench.person()
-        given = {each: bench.sign_in(person, CLIENT_OF[each]) for each in STRATEGIES}
+        given = {each: bench.sign_in(person, LASTING[each]) for each in STRATEGIES}
         yield Chapter(
             "Signed in at one node, asked at another",
             "As behind a load balancer that sends each request wherever there is room.",
