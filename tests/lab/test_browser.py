@@ -124,6 +124,20 @@ def test_by_keyboard_alone(
         assert focused(page) == "Revoke"
 
 
+def test_the_way_back_leads_to_what_was_seen(browser: Browser, site: live.Site) -> None:
+    """The button that goes back shows the same run once more; it is not run again."""
+    with tab(browser, site) as page:
+        page.set_default_timeout(live.PATIENCE * 1000)
+        page.goto(f"{site.url}/lab/fixated")
+        page.get_by_role("button", name="Run it").click()
+        page.get_by_role("button", name="Run it again").wait_for()
+        seen = page.locator(".run").inner_text()
+        page.get_by_role("link", name="A request is forged").click()
+        page.get_by_role("button", name="Run it").wait_for()
+        page.go_back()
+        assert page.locator(".run").inner_text() == seen
+
+
 def test_what_happens_is_read_in_order(browser: Browser, site: live.Site) -> None:
     """Each request is a group with a name, and says from whom to whom each part of it goes."""
     with tab(browser, site) as page:

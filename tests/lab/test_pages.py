@@ -158,7 +158,7 @@ def test_a_run_is_a_page_that_is_written_as_it_goes(begun: Begun) -> None:
     assert 'class="verdict' not in begun.read
     begun.until("</html>")
     assert re.search(r'<div class="verdict held" tabindex="-1" autofocus>', begun.read)
-    assert begun.answer.getheader("cache-control") == "no-store"
+    assert begun.answer.getheader("cache-control") == "private, no-cache"
     assert "\0" not in begun.read
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)", begun.read)
 

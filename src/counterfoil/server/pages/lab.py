@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PLACE: Final = "/lab"
 _FLUSH: Final = Markup("\0")
+# Nothing on it is anybody's. Not kept, the way back to it would ask to send the form again.
+_KEPT: Final = {"cache-control": "private, no-cache"}
 _ORDER: Final = list(BY_SLUG.values())
 View = Callable[["Request", "Context"], Awaitable[Answer]]
 
@@ -66,7 +68,7 @@ class AsItHappens(Answer):
         return StreamingResponse(
             _sent(chunks, self.run),
             self.status,
-            {**HEADERS, **self.headers},
+            {**HEADERS, **_KEPT, **self.headers},
             media_type="text/html",
         )
 
