@@ -31,6 +31,8 @@ def _development(ready: Ready) -> Iterator[str]:
         " revoked) and partner (jwt). Below, write api or partner for web to be given a token,"
         f" which goes into the header Authorization: Bearer. All calls: {url}/openapi.json"
     )
+    if settings.pages_client:
+        yield f"To see how each works, and break it: {url}/lab"
     known = f"password {ready.demo_password}" if ready.demo_password else "the password you set"
     yield f"\nGo to {url} and sign in as {DEMO}, {known}, role admin:\n"
     for command in _commands(ready):

@@ -24,11 +24,13 @@ from counterfoil.server.api.methods import HeadAsGet
 from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.composition import Server
 from counterfoil.server.endings import ClientEndings
+from counterfoil.server.lab.laboratory import Laboratory
 from counterfoil.server.oauth import calls as oauth
 from counterfoil.server.oauth.metadata import metadata
 from counterfoil.server.operations import gauges
 from counterfoil.server.operations.requests import Routed
 from counterfoil.server.operations.samples import Sampler
+from counterfoil.server.pages import lab as lab_pages
 from counterfoil.server.pages import routes as pages
 from counterfoil.server.pages.console import routes as console
 from counterfoil.server.proxies.check import Check
@@ -47,6 +49,8 @@ def application(server: Server) -> FastAPI:
     waits = Waits(server.auth.clock)
     sampler = Sampler(server.metrics, server.auth.clock, takes=server.sweeps)
     endings = ClientEndings(server.auth)
+    has_lab = server.settings.dev and bool(server.settings.pages_client)
+    lab = Laboratory() if has_lab else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,12 +62,16 @@ def application(server: Server) -> FastAPI:
         ]
         if server.settings.pages_client:
             beside.append(asyncio.create_task(sampler.keep()))
+        if lab is not None:
+            beside.append(asyncio.create_task(lab.keep()))
         yield
         for task in beside:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await endings.close()
+        if lab is not None:
+            await asyncio.to_thread(lab.close)
         await register.close()
         await server.close()
 
@@ -94,6 +102,7 @@ def application(server: Server) -> FastAPI:
         workers=server.settings.workers,
         client_changes=ClientChanges(server.auth, server.client_rows, server.client_secrets),
         endings=endings,
+        lab=lab,
     )
     for router in (
         session_routes(server.auth),
@@ -124,9 +133,17 @@ def application(server: Server) -> FastAPI:
     gauges.of_feed(server.metrics, server.auth.published, register)
     for place in ("/.well-known/{rest:path}", AGGREGATION, LISTS + "{list_id}"):
         app.router.routes.append(_Named(place, issuer))
+    _add_pages(app, server, lab)
+    return app
+
+
+def _add_pages(app: FastAPI, server: Server, lab: Laboratory | None) -> None:
+    """What people see."""
     if server.settings.pages_client:
         app.router.routes.extend([*pages.ROUTES, *console.ROUTES])
-    return app
+    if lab is not None:
+        app.router.routes.extend(lab_pages.ROUTES)
+        server.readiness.on_drained(lab.release)
 
 
 class _Ahead:

@@ -23,6 +23,7 @@ from counterfoil.server.client_changes import ClientChanges
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.devices import recognise
 from counterfoil.server.endings import ClientEndings
+from counterfoil.server.lab.laboratory import Laboratory
 from counterfoil.server.operations.metrics import Metrics
 from counterfoil.server.operations.readiness import Readiness
 from counterfoil.server.operations.samples import Sampler
@@ -56,6 +57,7 @@ class Context:
     workers: int
     client_changes: ClientChanges
     endings: ClientEndings
+    lab: Laboratory | None = None
 
     def address(self, request: Request) -> str:
         peer = request.client.host if request.client else ""

@@ -44,12 +44,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     code: str | None = None
 
-    def response(self, root: str) -> Response:
-        """root: what stands before the path of every page, where a proxy takes it away."""
+    def response(self, root: str, *, lab: bool = False) -> Response:
+        """root: what stands before the path of every page, where a proxy takes it away. lab:
+        whether there is one that pages lead to."""
         headers = {**HEADERS, **self.headers}
         if not self.template:
             return Response(status_code=self.status, headers=headers)
-        text = _templates().get_template(self.template).render(self.values, root=root)
+        text = templates().get_template(self.template).render(self.values, root=root, lab=lab)
         return HTMLResponse(text, self.status, headers)
 
 
@@ -59,7 +60,8 @@ def redirect(place: str) -> Answer:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """Everything is escaped, and a name without a value is an error."""
     environment = Environment(
         loader=PackageLoader("counterfoil.server.pages"),
         autoescape=True,

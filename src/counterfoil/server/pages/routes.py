@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -50,7 +50,7 @@ class Page:
             _log.error("a page failed: %s", type(error).__name__)
             answer = refusals.page(CounterfoilError())
         tell(code=answer.code)
-        response = answer.response(root_of(parts))
+        response = answer.response(root_of(parts), lab=parts.lab is not None)
         response.raw_headers.extend(cookies)
         await response(scope, receive, send)
 
@@ -59,14 +59,20 @@ class Page:
     ) -> Answer:
         view = self._views.get(request.method)
         if view is None:
-            allow = ", ".join(("HEAD", *self._views) if "GET" in self._views else self._views)
-            error = Malformed("This address takes no such request.")
-            return refusals.page(error, status=HTTPStatus.METHOD_NOT_ALLOWED, allow=allow)
+            return no_such_method(self._views)
         parts.carriers.refuse_cross_site(request.method, request.headers.raw)
         client = parts.clients.get(parts.pages_client)
         if client is None or client.carrier != "cookie" or not client.manage:
             return refusals.not_set_up(parts.pages_client, is_known=client is not None)
         return await view(Visit(request, parts, client, cookies))
+
+
+def no_such_method(methods: Iterable[str]) -> Answer:
+    """The refusal of an address that takes only these."""
+    taken = list(methods)
+    allow = ", ".join(["HEAD", *taken] if "GET" in taken else taken)
+    error = Malformed("This address takes no such request.")
+    return refusals.page(error, status=HTTPStatus.METHOD_NOT_ALLOWED, allow=allow)
 
 
 class NothingHere(Page):

@@ -74,8 +74,8 @@ class Download(Answer):
 
     made: AsyncIterator[str] = field(repr=False)
 
-    def response(self, root: str) -> Response:
-        del root
+    def response(self, root: str, *, lab: bool = False) -> Response:
+        del root, lab
         return StreamingResponse(self.made, headers={**HEADERS, **self.headers})
 
 

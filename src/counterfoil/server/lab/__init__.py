@@ -1,0 +1,1 @@
+"""The lab: experiments with scratch servers, in which all that is shown is measured."""

@@ -1,0 +1,1 @@
+"""Experiments about what each strategy costs, and what it gives."""
