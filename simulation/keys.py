@@ -15,7 +15,7 @@ from counterfoil import jws
 from counterfoil.feeds import jwks
 from counterfoil.handle import HandleSecrets
 from counterfoil.keys import SigningKeySet
-from counterfoil.testing.clock import START
+from simulation.start import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

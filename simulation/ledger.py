@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from counterfoil.testing.clock import START
+from simulation.start import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

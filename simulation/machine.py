@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.errors import CounterfoilError
-from counterfoil.testing.clock import START
+from simulation.start import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

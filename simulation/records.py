@@ -7,6 +7,7 @@ history everywhere, and one that differs from that in memory has found a store t
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 from contextlib import contextmanager
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import psycopg
+from redis import Redis
 
 from counterfoil.drive import drive
 from counterfoil.status_change import Position
 from counterfoil.stores.memory import MemoryStore
 from counterfoil.stores.postgres import PostgresStore
+from counterfoil.stores.redis.shards import ALONE, prefixes
+from counterfoil.stores.redis.store import RedisStore
 from counterfoil.stores.sqlite import SqliteStore
 from engines.postgres import postgres_server
+from engines.valkey import valkey_server
+from simulation.start import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +40,8 @@ S = TypeVar("S", SqliteStore, PostgresStore)
 MEMORY: Final = "memory"
 SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
-KINDS: Final = (MEMORY, SQLITE, POSTGRES)
+VALKEY: Final = "valkey"
+KINDS: Final = (MEMORY, SQLITE, POSTGRES, VALKEY)
 _COPIED: Final = ("epoch", "_number", "_sessions", "_subjects", "_clients", "_changes", "_lists")
 _TABLES: Final = (
     *("cf_sessions", "cf_subjects", "cf_clients"),
@@ -125,6 +132,58 @@ class InDatabase:
         drive(self._rows.transaction(body))
 
 
+class InValkey:
+    """In a real Valkey. A copy has everything but the trail, as it is there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._store = RedisStore(url).blocking()
+        self._console = Redis.from_url(url)
+        self._faces = [self._store]
+
+    def face(self) -> Store:
+        self._faces.append(RedisStore(self._url).blocking())
+        return self._faces[-1]
+
+    @property
+    def position(self) -> Position:
+        return drive(self._store.feed(None, now=START)).position
+
+    def lists(self) -> Iterable[str]:
+        [prefix] = prefixes(ALONE)
+        names: Any = self._console.hkeys(f"{prefix}l")
+        return [name.decode() for name in names]
+
+    def copied(self) -> Mapping[str, Any]:
+        _ = self.position  # of which all that is in the box has been gathered
+        names = [name.decode("latin-1") for name in self._keys()]
+        return {name: self._console.dump(name.encode("latin-1")) for name in names}
+
+    def put_back(self, saved: Mapping[str, Any]) -> None:
+        _ = self.position
+        [prefix] = prefixes(ALONE)
+        trail = self._console.hget(f"{prefix}f", "trail")
+        with self._console.pipeline() as pipeline:
+            pipeline.delete(*self._keys())
+            for name, value in saved.items():
+                pipeline.restore(name.encode("latin-1"), 0, value)
+            pipeline.hset(f"{prefix}f", "trail", trail or b"0")
+            pipeline.execute()
+
+    def close(self) -> None:
+        for face in self._faces:
+            drive(face.close())
+        self._console.flushdb()
+        self._console.close()
+
+    def _keys(self) -> list[bytes]:
+        """But for the trail's."""
+        [prefix] = prefixes(ALONE)
+        keys: Any = self._console.keys(f"{prefix}*")
+        of_trail = (f"{prefix}trail".encode(), f"{prefix}t:".encode())
+        return [key for key in keys if not key.startswith(of_trail)]
+
+
 @contextmanager
 def at_hand(kind: str) -> Iterator[str]:
     """Starts what this kind of store needs. Answers where the records of any number of worlds can
@@ -132,19 +191,28 @@ def at_hand(kind: str) -> Iterator[str]:
     if kind == POSTGRES:
         with postgres_server() as server:
             yield server.url
+    elif kind == VALKEY:
+        with valkey_server(databases="64") as valkey:
+            yield valkey.url
     else:
         yield kind
 
 
 @contextmanager
 def records(where: str) -> Iterator[Records]:
-    """Those of one world, new: in memory, in a SQLite file, or in a schema of the PostgreSQL at
-    this URL. They are gone afterwards."""
+    """Those of one world, new: in memory, in a SQLite file, in a schema of the PostgreSQL or in
+    a Valkey at this URL. They are gone afterwards."""
     if where == MEMORY:
         yield InMemory()
     elif where == SQLITE:
         with _file() as path, _closed_after(SqliteStore(path)) as store:
             yield InDatabase(store)
+    elif where.startswith("redis"):
+        kept = InValkey(_database(where))
+        try:
+            yield kept
+        finally:
+            kept.close()
     else:
         with _schema(where) as url, _closed_after(PostgresStore(url)) as store:
             yield InDatabase(store)
@@ -163,6 +231,11 @@ def _file() -> Iterator[Path]:
     """The path of one that is not there yet."""
     with tempfile.TemporaryDirectory(prefix="counterfoil-simulation-") as folder:
         yield Path(folder) / "world.db"
+
+
+def _database(url: str) -> str:
+    """One of this process alone: each has its own worlds, one after the other."""
+    return url.removesuffix("/0") + f"/{os.getpid() % 64}"
 
 
 @contextmanager
