@@ -65,7 +65,7 @@ for row, session in ipairs(sessions) do
     redis.call('ZREMRANGEBYSCORE', of_subject, '-inf', clock[1] .. '000000')
     redis.call('ZADD', of_subject, session[5], id)
     expire(of_subject, expires)
-    redis.call('ZADD', ends, session[5], struct.pack('>I4', #client) .. client .. id)
+    redis.call('ZADD', ends, session[5], struct.pack('>I4I4', #client, #session[8]) .. client .. session[8] .. id)
     expire(ends, expires)
     redis.call('SADD', at .. 'cl', client)
   end

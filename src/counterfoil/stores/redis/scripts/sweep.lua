@@ -1,14 +1,13 @@
 -- ARGV: moment, how many. Forgets sessions past their absolute end, in whatever index they are.
 local over = redis.call('ZRANGEBYSCORE', at .. 'ends', '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(over) do
-  local length = struct.unpack('>I4', member)
-  local client, id = string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
-  local record = redis.call('GET', at .. 's:' .. id)
-  if record then
-    local named = struct.unpack('>I4', record, 22)
-    redis.call('ZREM', at .. 'us:' .. string.sub(record, 26, 25 + named), id)
-    redis.call('DEL', at .. 's:' .. id)
-  end
+  -- What is named here is found though the record has expired by itself.
+  local client, subject = struct.unpack('>I4I4', member)
+  local first, last = 8 + client, 8 + client + subject
+  client, subject = string.sub(member, 9, first), string.sub(member, first + 1, last)
+  local id = string.sub(member, last + 1)
+  redis.call('DEL', at .. 's:' .. id)
+  redis.call('ZREM', at .. 'us:' .. subject, id)
   redis.call('ZREM', at .. 'cs:' .. client, id)
   redis.call('ZREM', at .. 'ce:' .. client, id)
   redis.call('ZREM', at .. 'ends', member)
