@@ -20,9 +20,11 @@ from counterfoil.status_change import Position, StatusChange
 from counterfoil.status_list import Issuing
 from counterfoil.stores.memory import MemoryStore
 from counterfoil.stores.postgres import PostgresStore
+from counterfoil.stores.redis.store import RedisStore
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.records import NOW, a_session
 from postgresql import new_schema
+from valkeys import empty_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -270,9 +272,22 @@ class WithPostgres(BothStores):
             drive(store.close())
 
 
+class WithRedis(BothStores):
+    @contextlib.contextmanager
+    def new_store(self) -> Iterator[Store]:
+        with empty_valkey() as url:
+            store = RedisStore(url).blocking()
+            yield store
+            drive(store.close())
+
+
 class TestSqlite(BothStores.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 
 
 class TestPostgres(WithPostgres.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
+
+
+class TestRedis(WithRedis.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(max_examples=10, stateful_step_count=30, deadline=None)

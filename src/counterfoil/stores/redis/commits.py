@@ -94,7 +94,10 @@ def _arguments(commit: Commit, shard: int, name: str) -> Iterator[Argument]:
     told = [("c", change_text(change), "") for change in commit.changes]
     if commit.moves_feed and not told:
         told = [("m", "", "")]
-    told += [("e", event_text(event), event.subject or "") for event in commit.events]
+    told += [
+        ("e" if event.subject is None else "s", event_text(event), event.subject or "")
+        for event in commit.events
+    ]
     yield from (commit.epoch or "", name, secrets.randbits(_NONCE_BITS), "" if shard else "1")
     yield from (len(commit.sessions), len(commit.subjects), len(commit.clients))
     yield from (len(commit.unchanged), len(told))

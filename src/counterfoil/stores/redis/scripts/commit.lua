@@ -4,7 +4,8 @@
 --   subjects   name, version, record
 --   clients    id, version
 --   unchanged  id, version
---   told       kind (c: a change, m: a move of the feed, e: an event), what, subject
+--   told       kind (c: a change, m: a move of the feed, e: an event, s: one of a
+--              subject), what, subject
 -- Answers 1, or 0 where an expectation did not hold; 2 where a client is further on than was heard
 -- of here, which the first shard knows.
 local now = leap()

@@ -4,10 +4,10 @@ if redis.call('HGET', at .. 'm', ARGV[1]) ~= ARGV[2] then return 0 end
 if redis.call('HEXISTS', facts, 'next') == 1 then return 0 end
 for place = 4, #ARGV, 3 do
   local kind, what, subject = ARGV[place], ARGV[place + 1], ARGV[place + 2]
-  if kind == 'e' then
+  if kind == 'e' or kind == 's' then
     local number = redis.call('HINCRBY', facts, 'trail', 1)
     redis.call('XADD', at .. 'trail', number .. '-0', 'w', what)
-    if subject ~= '' then
+    if kind == 's' then
       redis.call('SADD', at .. 't:' .. subject, number)
       redis.call('EXPIRE', at .. 't:' .. subject, 34560000)
     end
