@@ -14,7 +14,7 @@ redis.call('XADD', at .. 'box', '1-' .. ARGV[4], 'k', 'b', 'w', '', 's', '')
 local last = 1
 for place = 2, #box do
   local what = box[place][2]
-  if what[2] == 'e' or what[2] == 's' then
+  if what[2] == 'e' then
     last = last + 1
     redis.call('XADD', at .. 'box', last .. '-' .. ARGV[4], unpack(what))
   end
