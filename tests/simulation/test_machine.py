@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from counterfoil.errors import NotFound
-from counterfoil.testing.clock import START
 from simulation.loop import Loop, Wait
 from simulation.machine import UP_BEFORE, Machine
+from simulation.start import START
 
 
 def machine(**changes: Any) -> Machine:

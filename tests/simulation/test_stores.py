@@ -16,13 +16,13 @@ from counterfoil.testing.records import a_session
 from engines.postgres import NotHere
 from postgresql import URL, do_without
 from simulation.campaign import ANOTHER_HISTORY, outcome_of, run_seeds
-from simulation.records import POSTGRES, SQLITE, at_hand, records
+from simulation.records import POSTGRES, SQLITE, VALKEY, at_hand, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEB = ClientState(client_id="web")
-SEEDS = {SQLITE: range(25), POSTGRES: range(25, 37)}
+SEEDS = {SQLITE: range(25), POSTGRES: range(25, 37), VALKEY: range(37, 45)}
 
 
 @pytest.fixture(scope="module", params=SEEDS)
