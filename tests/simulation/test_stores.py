@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from counterfoil.drive import drive
 from counterfoil.ports import Commit
 from counterfoil.status_change import Position
+from counterfoil.stores.redis import place, scripts
 from counterfoil.stores.statements import commits
 from counterfoil.subject import ClientState
 from counterfoil.testing.records import a_session
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEB = ClientState(client_id="web")
-SEEDS = {SQLITE: range(25), POSTGRES: range(25, 37), VALKEY: range(37, 45)}
+SEEDS = {SQLITE: range(25), POSTGRES: range(25, 37), VALKEY: range(25, 37)}
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -51,8 +53,12 @@ def test_every_promise_holds_and_nothing_is_otherwise_than_in_memory(kind: str, 
     assert progress.counts["fault restore"]
 
 
-def test_a_store_that_does_otherwise_is_found(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_otherwise_is_found(
+    kind: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that writes a person's record whoever was faster, for example: within a few seeds."""
+    if kind == VALKEY:
+        monkeypatch.setattr(place, "script", without_a_look)
     write = commits._write_subject  # noqa: SLF001 - a bug is planted there
 
     async def written(*given: Any) -> bool:
@@ -62,6 +68,15 @@ def test_a_store_that_does_otherwise_is_found(where: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(commits, "_write_subject", written)
     failures = (outcome_of(seed, where=where)[1].failure for seed in range(12))
     assert any(failure == ANOTHER_HISTORY for failure in failures)
+
+
+def without_a_look(name: str) -> scripts.Script:
+    """The script, which takes any version of a subject's record for the one that is expected."""
+    looks = "if version_of(text, now) ~= tonumber(subject[2]) - 1 then return 0 end"
+    text = scripts.script(name).text
+    assert looks in text or name != "commit"
+    text = text.replace(looks, "")
+    return scripts.Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 def test_a_copy_that_is_put_back_is_as_it_was(where: str) -> None:
