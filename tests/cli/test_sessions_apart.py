@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 import live
-from cli.terminal import Said, Terminal
+from cli.beside import Beside, declares_a_restore, ends_at_once
+from cli.terminal import Terminal
 from counterfoil.cli.data import remember
 from counterfoil.server.settings import load
 from valkeys import empty_valkey, valkey_server
@@ -17,35 +18,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Apart(NamedTuple):
-    site: live.Site
-    url: str
-
-    def run(self, *arguments: str, **more: str) -> Said:
-        env = {"COUNTERFOIL_SESSIONS": self.url, **more}
-        data = str(self.site.data)
-        return Terminal(self.site.data.parent)(*arguments, "--data", data, env=env)
-
-
 @pytest.fixture(scope="module")
-def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     data = tmp_path_factory.mktemp("apart") / "data"
     with empty_valkey() as url, live.process(data, sessions=url) as (site, _):
-        yield Apart(site, url)
+        yield Beside(site, {"COUNTERFOIL_SESSIONS": url})
 
 
-def test_commands_see_and_end_what_the_server_keeps(apart: Apart) -> None:
+def test_commands_see_and_end_what_the_server_keeps(apart: Beside) -> None:
     """A session that is ended here is refused there, at once."""
-    device = apart.site.person().sign_in("web")
-    assert device.session_id in apart.run("sessions", "list", "--json").out
-    ended = apart.run("sessions", "revoke", device.session_id)
-    assert ended.code == 0, ended.err
-    assert device.who().code == "session_revoked"
+    assert ends_at_once(apart) == "session_revoked"
 
 
-def test_a_command_that_is_not_told_where_the_sessions_are_asks_for_it(apart: Apart) -> None:
+def test_a_command_that_is_not_told_where_the_sessions_are_asks_for_it(apart: Beside) -> None:
     """The database beside it has none, which says nothing."""
-    flags = {"dev": True, "data": apart.site.data, "sessions": apart.url}
+    flags = {
+        "dev": True,
+        "data": apart.site.data,
+        "sessions": apart.environment["COUNTERFOIL_SESSIONS"],
+    }
     remember(load(flags, environment={}), apart.site.url)  # as `counterfoil serve` does
     said = apart.run("sessions", "list", COUNTERFOIL_SESSIONS="")
     assert said.code == 2
@@ -53,23 +44,19 @@ def test_a_command_that_is_not_told_where_the_sessions_are_asks_for_it(apart: Ap
 
 
 @pytest.mark.parametrize("command", [("backup", "copy.db"), ("restore", "copy.db")])
-def test_what_is_apart_is_copied_by_its_own_tools(apart: Apart, command: tuple[str, ...]) -> None:
+def test_what_is_apart_is_copied_by_its_own_tools(apart: Beside, command: tuple[str, ...]) -> None:
     """That is said, with what to do once a copy was put back."""
     said = apart.run(*command)
     assert said.code == 2
     assert "restore --declare" in said.err
 
 
-def test_a_restore_is_declared(apart: Apart) -> None:
+def test_a_restore_is_declared(apart: Beside) -> None:
     """Every session ends, and everybody signs in again."""
-    device = apart.site.person().sign_in("web")
-    said = apart.run("restore", "--declare", "--json")
-    assert said.code == 0, said.err
-    live.until(lambda: device.who().code == "session_revoked", patience=5)
-    assert apart.site.person().sign_in("web").who().status == 200
+    assert declares_a_restore(apart) == 200
 
 
-def test_the_doctor_looks_at_where_the_sessions_are(apart: Apart) -> None:
+def test_the_doctor_looks_at_where_the_sessions_are(apart: Beside) -> None:
     """Whether it answers, and would keep what it acknowledges; no address is told."""
     said = apart.run("doctor")
     assert "Redis answers, and is set to keep what it acknowledges. [sessions]" in flat(said.out)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 import live
-from cli.terminal import Said, Terminal
+from cli.beside import Beside, declares_a_restore, ends_at_once
+from cli.terminal import Terminal
 from postgresql import new_schema
 
 if TYPE_CHECKING:
@@ -16,33 +17,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Shared(NamedTuple):
-    site: live.Site
-    url: str
-
-    def run(self, *arguments: str, **more: str) -> Said:
-        env = {"COUNTERFOIL_STORE": self.url, **more}
-        data = str(self.site.data)
-        return Terminal(self.site.data.parent)(*arguments, "--data", data, env=env)
-
-
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     data = tmp_path_factory.mktemp("shared") / "data"
     with new_schema() as url, live.process(data, store=url) as (site, _):
-        yield Shared(site, url)
+        yield Beside(site, {"COUNTERFOIL_STORE": url})
 
 
-def test_commands_see_and_end_what_the_server_keeps(shared: Shared) -> None:
+def test_commands_see_and_end_what_the_server_keeps(shared: Beside) -> None:
     """A session that is ended here is refused there, at once."""
-    device = shared.site.person().sign_in("web")
-    assert device.session_id in shared.run("sessions", "list", "--json").out
-    ended = shared.run("sessions", "revoke", device.session_id)
-    assert ended.code == 0, ended.err
-    assert device.who().code == "session_revoked"
+    assert ends_at_once(shared) == "session_revoked"
 
 
-def test_keys_are_changed_for_every_node(shared: Shared) -> None:
+def test_keys_are_changed_for_every_node(shared: Beside) -> None:
     """In the database, sealed under the secret that this node has too."""
     active = next(each for each in kids(shared) if each["state"] == "active")
     device = shared.site.person().sign_in("api")
@@ -51,7 +38,7 @@ def test_keys_are_changed_for_every_node(shared: Shared) -> None:
     assert shared.site.person().sign_in("api").who().status == 200
 
 
-def kids(shared: Shared) -> list[dict[str, str]]:
+def kids(shared: Beside) -> list[dict[str, str]]:
 
     keys: list[dict[str, str]] = json.loads(shared.run("keys", "list", "--json").out)["keys"]
     return [key for key in keys if (key["algorithm"], key["purpose"]) == ("ES256", "tokens")]
@@ -59,7 +46,7 @@ def kids(shared: Shared) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("command", [("backup", "copy.db"), ("restore", "copy.db")])
 def test_a_shared_database_is_copied_by_its_own_tools(
-    shared: Shared, command: tuple[str, ...]
+    shared: Beside, command: tuple[str, ...]
 ) -> None:
     """That is said, with what to do once a copy was put back."""
     said = shared.run(*command)
@@ -68,16 +55,12 @@ def test_a_shared_database_is_copied_by_its_own_tools(
     assert "restore --declare" in said.err
 
 
-def test_a_restore_is_declared_for_all_nodes(shared: Shared) -> None:
+def test_a_restore_is_declared_for_all_nodes(shared: Beside) -> None:
     """Every session ends, and everybody signs in again."""
-    device = shared.site.person().sign_in("web")
-    said = shared.run("restore", "--declare", "--json")
-    assert said.code == 0, said.err
-    live.until(lambda: device.who().code == "session_revoked", patience=5)
-    assert shared.site.person().sign_in("web").who().status == 200
+    assert declares_a_restore(shared) == 200
 
 
-def test_the_doctor_looks_into_a_shared_database(shared: Shared) -> None:
+def test_the_doctor_looks_into_a_shared_database(shared: Beside) -> None:
     """And finds nothing wrong with this one; with another secret, or none that answers, it does."""
     fine = shared.run("doctor", "--json")
     assert '"level": "wrong"' not in fine.out, fine.out
@@ -91,7 +74,7 @@ def test_the_doctor_looks_into_a_shared_database(shared: Shared) -> None:
     assert "cannot be relied on, or does not answer" in away.out
 
 
-def test_without_the_address_it_is_said_that_there_is_one(shared: Shared) -> None:
+def test_without_the_address_it_is_said_that_there_is_one(shared: Beside) -> None:
     """Not that there was no server."""
     (shared.site.data / "served.json").write_text('{"is_shared": true}')
     try:
@@ -104,9 +87,11 @@ def test_without_the_address_it_is_said_that_there_is_one(shared: Shared) -> Non
     assert "COUNTERFOIL_STORE" in said.err
 
 
-def test_a_node_without_the_secret_does_not_start(shared: Shared, tmp_path: Path) -> None:
+def test_a_node_without_the_secret_does_not_start(shared: Beside, tmp_path: Path) -> None:
     """It says how to make one, and that every node has the same."""
     data = str(tmp_path / "data")
-    said = Terminal(tmp_path)("serve", "--data", data, env={"COUNTERFOIL_STORE": shared.url})
+    said = Terminal(tmp_path)(
+        "serve", "--data", data, env={"COUNTERFOIL_STORE": shared.environment["COUNTERFOIL_STORE"]}
+    )
     assert said.code == 2
     assert "COUNTERFOIL_SECRET_FILE" in said.err

@@ -127,6 +127,23 @@ def test_what_changes_while_it_is_copied_is_there_too(source: From, target: str)
     drive(store.close())
 
 
+def test_a_redis_in_which_a_restore_was_declared_takes_them_as_they_are(
+    source: From, target: str
+) -> None:
+    """It counts what was written before as ended, and these were not."""
+    store = at(target)
+    drive(store.begin_epoch(now=NOW, reached=lambda position: position))
+    drive(store.close())
+    fill(source.store)
+    drive(revoke_client(source.store, "api"))
+    before, client = drive(everything(source.store))[2:4], drive(source.store.client("api"))
+    source.move(target)
+    store = at(target)
+    assert drive(everything(store))[2:4] == before
+    assert drive(store.client("api")) == client
+    drive(store.close())
+
+
 def test_where_the_sessions_were_nothing_is_read_or_written_any_more(
     source: From, target: str
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from coming_back import count_turns, lost_when_killed, until, until_back
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
 from counterfoil.ports import Commit
@@ -19,7 +20,7 @@ from counterfoil.testing.records import a_session, found, opened
 from postgresql import new_schema, postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from engines.postgres import PostgresServer
 
@@ -57,19 +58,6 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "PATIENCE", 0.2)
 
 
-async def until_back(store: PostgresStore, *, within: float = 5.0) -> float:
-    """Seconds until it answers again."""
-    began = time.monotonic()
-    while True:
-        try:
-            await store.look_up("s-1")
-        except StoreUnavailable:
-            assert time.monotonic() - began < within
-            await asyncio.sleep(0.01)
-        else:
-            return time.monotonic() - began
-
-
 async def test_a_server_that_was_started_anew_meanwhile_is_not_noticed(
     server: PostgresServer, store: PostgresStore
 ) -> None:
@@ -100,7 +88,7 @@ async def test_a_server_that_is_gone_refuses_at_once_and_recovers(
             drive(store.blocking().look_up("s-1"))
     assert time.monotonic() - began < 5
     server.start()
-    assert await until_back(store) < 1
+    assert await until_back(store, within=5) < 1
     assert await store.look_up("s-1") == first
 
 
@@ -112,24 +100,17 @@ async def test_a_server_that_says_nothing_is_waited_for_once(
     loop goes on meanwhile."""
     await opened(store, a_session())
     server.pause()
-    began, turns = time.monotonic(), 0
+    began = time.monotonic()
 
     async def look_up() -> None:
         with pytest.raises(StoreUnavailable):
             await store.look_up("s-1")
 
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0.005)
-
-    counting = asyncio.ensure_future(count_turns())
-    await asyncio.gather(*(look_up() for _ in range(100)))
-    first = time.monotonic() - began
-    assert first < 3
-    assert turns > 50 * first
-    counting.cancel()
+    async with count_turns() as turns:
+        await asyncio.gather(*(look_up() for _ in range(100)))
+        first = time.monotonic() - began
+        assert first < 3
+        assert turns() > 50 * first
     await asyncio.sleep(2 * lanes.REST)
     looks = [asyncio.ensure_future(look_up())]
     await asyncio.sleep(0.4)
@@ -138,7 +119,9 @@ async def test_a_server_that_says_nothing_is_waited_for_once(
     assert all(look.done() for look in looks[1:])
     await asyncio.gather(*looks)
     server.resume()
-    assert await until_back(store) < 4  # the one that looked may still wait to be connected
+    assert (
+        await until_back(store, within=5) < 4
+    )  # the one that looked may still wait to be connected
 
 
 @pytest.mark.usefixtures("brief")
@@ -168,7 +151,7 @@ async def test_a_database_that_takes_no_writes_is_no_store(
             console.execute("SET default_transaction_read_only = off")
             console.execute("ALTER SYSTEM RESET default_transaction_read_only")
             console.execute("SELECT pg_reload_conf()")
-    await until_back(store)
+    await until_back(store, within=5)
     await until_writes(store)
 
 
@@ -213,25 +196,7 @@ async def test_what_was_acknowledged_survives_the_death_of_every_process(
     server: PostgresServer, store: PostgresStore
 ) -> None:
     """Killed while many write: whatever was answered with True is there."""
-    acknowledged: list[str] = []
-
-    async def write(name: str) -> None:
-        for number in range(1000):
-            session = a_session(f"{name}-{number}", subject=name)
-            try:
-                if await store.commit(Commit(sessions=(session,))):
-                    acknowledged.append(session.id)
-            except StoreUnavailable:
-                return
-
-    writing = [asyncio.ensure_future(write(f"w{number}")) for number in range(8)]
-    await until(lambda: len(acknowledged) >= 200)
-    await asyncio.to_thread(server.kill)
-    await asyncio.gather(*writing)
-    await asyncio.to_thread(server.start)
-    await until_back(store)
-    kept = [await store.look_up(session_id) for session_id in acknowledged]
-    assert all(kept)
+    assert await lost_when_killed(server, store, within=5) == []
 
 
 async def test_more_than_can_wait_are_refused(store: PostgresStore, monkeypatch: Any) -> None:
@@ -248,13 +213,6 @@ async def test_more_than_can_wait_are_refused(store: PostgresStore, monkeypatch:
         await store.client("web")
     held.set()
     assert len(await asyncio.gather(*waiting, *blockers)) == 24
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < give_up
-        await asyncio.sleep(0.001)
 
 
 def hold(store: PostgresStore, held: threading.Event) -> asyncio.Future[bool]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from coming_back import count_turns, until, until_back
+from coming_back import count_turns, lost_when_killed, until, until_back
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
 from counterfoil.ports import Commit
 from counterfoil.stores import lanes
 from counterfoil.stores.redis.store import RedisStore
 from counterfoil.testing.records import NOW, a_session, found, opened, revoke
+from forking import GOOD, said_after_forks
 from valkeys import empty_valkey, valkey_server
 
 if TYPE_CHECKING:
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
     from engines.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
-
-FORKS: Final = """
-import os, sys
-from counterfoil.drive import drive
-from counterfoil.stores.redis.store import RedisStore
-from counterfoil.testing.records import a_session, opened
-
-store = RedisStore(sys.argv[1]).blocking()
-drive(opened(store, a_session("before")))
-children = []
-for child in range(6):
-    if not (pid := os.fork()):
-        code = 1
-        try:
-            assert drive(store.look_up("before"))
-            drive(opened(store, a_session(f"child-{child}", subject=f"child-{child}")))
-            if child % 2:
-                drive(store.close())
-            code = 0
-        finally:
-            os._exit(code)
-    drive(opened(store, a_session(f"parent-{child}", subject="parent")))
-    children.append(pid)
-print([os.waitpid(pid, 0)[1] for pid in children])
-names = [f"{who}-{number}" for who in ("child", "parent") for number in range(6)]
-print(all(drive(store.look_up(name)) for name in names))
-drive(store.close())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -257,25 +228,7 @@ async def test_what_was_acknowledged_survives_the_death_of_every_process(
     server: ValkeyServer, store: RedisStore
 ) -> None:
     """Killed while many write: whatever was answered with True is there."""
-    acknowledged: list[str] = []
-
-    async def write(name: str) -> None:
-        for number in range(1000):
-            session = a_session(f"{name}-{number}", subject=name)
-            try:
-                if await store.commit(Commit(sessions=(session,))):
-                    acknowledged.append(session.id)
-            except StoreUnavailable:
-                return
-
-    writing = [asyncio.ensure_future(write(f"w{number}")) for number in range(8)]
-    await until(lambda: len(acknowledged) >= 200)
-    await asyncio.to_thread(server.kill)
-    await asyncio.gather(*writing)
-    await asyncio.to_thread(server.start)
-    await until_back(store)
-    kept = [await store.look_up(session_id) for session_id in acknowledged]
-    assert all(kept)
+    assert await lost_when_killed(server, store) == []
 
 
 async def test_more_than_can_wait_are_refused(
@@ -329,7 +282,4 @@ def test_a_store_that_was_used_before_a_fork_is_good_on_both_sides(*, cluster: b
     """Preforking servers build it in the parent. Neither side's connections are the other's, and a
     child that closes its own closes no other."""
     with empty_valkey(cluster=cluster) as url:
-        done = subprocess.run(
-            [sys.executable, "-c", FORKS, url], capture_output=True, text=True, check=False
-        )
-    assert done.stdout == "[0, 0, 0, 0, 0, 0]\nTrue\n", done.stderr
+        assert said_after_forks("RedisStore", url) == GOOD

@@ -11,7 +11,7 @@ from counterfoil.errors import StoreUnavailable
 from counterfoil.server.migrating import FEW, LOCKED_WITHIN, TRIES, Moved, Progress
 from counterfoil.server.sessions_sources import NOTED, PAGE, Busy, Source, source_of
 from counterfoil.status_change import Position, StatusChange
-from counterfoil.stores.postgres_setup import Durability
+from counterfoil.stores.durability import Durability
 from counterfoil.stores.redis.arriving import Arrivals
 from counterfoil.stores.statements.records import (
     EVENT,

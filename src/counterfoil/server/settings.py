@@ -27,6 +27,7 @@ from counterfoil.errors import ConfigurationError
 from counterfoil.issuer_url import LOOPBACK, require_issuer
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.proxies.forwarded import trusted_networks
+from counterfoil.stores.durability import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,6 @@ def read_names(value: object) -> object:
 
 
 Span = Annotated[timedelta, BeforeValidator(read_span)]
-Durability = Literal["durable", "may-lose-on-failover"]
 MetricsFor = Literal["private", "open", "off"]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_names)]
 

@@ -16,7 +16,7 @@ from counterfoil.stores.postgres_connection import require_address
 from counterfoil.stores.postgres_database import Database
 from counterfoil.stores.postgres_look_ups import LookUp
 from counterfoil.stores.postgres_rows import BlockingPostgresRows, PostgresRows
-from counterfoil.stores.postgres_setup import Durability, prepare
+from counterfoil.stores.postgres_setup import prepare
 from counterfoil.stores.sealed_keys import Seal, SealedKeys
 from counterfoil.stores.statements.records import is_storable
 from counterfoil.stores.statements.sessions import found_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from counterfoil.ports import Found, Keys
+    from counterfoil.stores.durability import Durability
 
 
 class PostgresStore(RowsStore):

@@ -7,15 +7,15 @@ taking writes for example, is said in docs/stores.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from counterfoil.stores.durability import Durability
     from counterfoil.stores.postgres_connection import Connection
     from counterfoil.stores.postgres_database import Database
 
-Durability = Literal["durable", "may-lose-on-failover"]
 OLDEST: Final = 140_000
 _SETTINGS: Final = (
     "SELECT name, setting FROM pg_settings WHERE name IN ('server_version_num', 'server_encoding',"

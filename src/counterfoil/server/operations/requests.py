@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from counterfoil.server.operations.metrics import Metrics
     from counterfoil.server.proxies.forwarded import Network
-    from counterfoil.server.settings import Durability
+    from counterfoil.stores.durability import Durability
 
 HEADER: Final = b"x-request-id"
 DURABILITY: Final = b"counterfoil-durability"  # on every answer, where it is less than durable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from counterfoil.errors import ConfigurationError
-from counterfoil.stores.redis.commits import point, session_fields, subject_fields
+from counterfoil.stores.redis.commits import client_fields, point, session_fields, subject_fields
 from counterfoil.stores.redis.place import Shards
 from counterfoil.stores.redis.records import change_text, event_text, list_text, name_of
 from counterfoil.stores.redis.setup import ARRIVING, opened
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from counterfoil.session import Session
     from counterfoil.status_change import Position, StatusChange
     from counterfoil.status_list import StatusList
-    from counterfoil.stores.postgres_setup import Durability
+    from counterfoil.stores.durability import Durability
     from counterfoil.subject import ClientState, SubjectState
 
 _TRAIL_KEPT: Final = 34_560_000  # seconds, as in gather.lua
@@ -56,7 +56,7 @@ class Arrivals:
         for state in states:
             of_shard.setdefault(self._shard(state.subject), ([], []))[1].append(state)
         for shard, (own, theirs) in of_shard.items():
-            fields: list[str | bytes | int] = [len(own), len(theirs)]
+            fields: list[str | bytes | int] = [len(own), len(theirs), 0]
             for session in own:
                 point(self._shards, session, shard)
                 fields += session_fields(session)
@@ -65,10 +65,9 @@ class Arrivals:
             self._shards.run(shard, "arrive", *fields, again=True)
 
     def clients(self, clients: Iterable[ClientState]) -> None:
-        for client in clients:
-            for shard in range(self._shards.count):
-                name = name_of(client.client_id)
-                self._shards.run(shard, "hear", name, client.version, 0, again=True)
+        fields = [each for client in clients for each in client_fields(client)]
+        for shard in range(self._shards.count):
+            self._shards.run(shard, "arrive", 0, 0, len(fields) // 2, *fields, again=True)
 
     def lists(self, lists: Sequence[tuple[int, StatusList, int]]) -> None:
         """Each with its place, and how many of its indices are given out."""

@@ -88,6 +88,11 @@ def subject_fields(state: SubjectState) -> tuple[Argument, ...]:
     return name_of(state.subject), state.version, subject_record(state)
 
 
+def client_fields(state: ClientState) -> tuple[Argument, ...]:
+    """A client, as scripts take it."""
+    return name_of(state.client_id), state.version
+
+
 def _has_heard(shards: Shards, shard: int, client: ClientState) -> bool:
     """Tells a shard at which version a client is. False if it is at another one."""
     return _hear(shards, client, [shard]) == client.version
@@ -130,6 +135,6 @@ def _arguments(commit: Commit, shard: int, name: str) -> Iterator[Argument]:
     for state in commit.subjects:
         yield from subject_fields(state)
     for client in (*commit.clients, *commit.unchanged):
-        yield from (name_of(client.client_id), client.version)
+        yield from client_fields(client)
     for kind, what, subject in told:
         yield from (kind, what, name_of(subject))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from counterfoil.stores.postgres_setup import Durability
+    from counterfoil.stores.durability import Durability
     from counterfoil.stores.redis.address import Layout
 
 ARRIVING: Final = "arriving"  # a fact of the first shard, while another store is moved here

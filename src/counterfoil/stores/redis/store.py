@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from counterfoil.session import Session
     from counterfoil.status_change import FeedRead, Position
     from counterfoil.status_list import Block, Issuing
+    from counterfoil.stores.durability import Durability
     from counterfoil.stores.place import LaneName
-    from counterfoil.stores.postgres_setup import Durability
     from counterfoil.subject import SubjectState
 
 T = TypeVar("T")
+_NOTHING: Final = Commit()
 _SWEPT_TOGETHER: Final = 50  # sessions; look-ups wait meanwhile
 
 
@@ -131,7 +132,7 @@ class RedisStore:
         return await self._do("work", lambda shards: listing.all_of_subject(shards, subject))
 
     async def commit(self, commit: Commit) -> bool:
-        if commit == Commit():
+        if commit == _NOTHING:
             return True
         name = self.place.name
 

@@ -1,29 +1,12 @@
--- Records that come from another store, whatever is here. ARGV: how many sessions and how many
--- subjects, then each with its fields, as for a commit; the versions are in the records.
-local place = 3
-local function next_()
-  place = place + 1
-  return ARGV[place - 1]
-end
+-- Records that come from another store, whatever is here. ARGV: how many sessions, subjects and
+-- clients, then each with its fields, as for a commit.
 local now = leap()
-for _ = 1, tonumber(ARGV[1]) do
-  local id, _, record, expires = next_(), next_(), next_(), next_()
-  local ends, created, client, subject = next_(), next_(), next_(), next_()
-  redis.call('SET', at .. 's:' .. id, record, 'PXAT', expires)
-  local is_ended = string.byte(record, 13) == 1
-  local into = at .. (is_ended and 'ce:' or 'cs:') .. client
-  redis.call('ZREM', at .. (is_ended and 'cs:' or 'ce:') .. client, id)
-  redis.call('ZADD', into, created, id)
-  redis.call('ZADD', at .. 'us:' .. subject, ends, id)
-  redis.call('ZADD', at .. 'ends', ends, struct.pack('>I4I4', #client, #subject)
-    .. client .. subject .. id)
-  redis.call('SADD', at .. 'cl', client)
-  expire(into, expires)
-  expire(at .. 'us:' .. subject, expires)
-  expire(at .. 'ends', expires)
-end
-for _ = 1, tonumber(ARGV[2]) do
-  local name, _, record = next_(), next_(), next_()
-  redis.call('SET', at .. 'u:' .. name, struct.pack('>I4', now) .. string.sub(record, 5))
-end
+local sessions, subjects, clients
+local place = 4
+sessions, place = rows_of(place, ARGV[1], 8)
+subjects, place = rows_of(place, ARGV[2], 3)
+clients = rows_of(place, ARGV[3], 2)
+for _, session in ipairs(sessions) do keep_session(session, session[3], true, now) end
+for _, subject in ipairs(subjects) do keep_subject(subject, now) end
+for _, client in ipairs(clients) do note_client(client[1], client[2], now) end
 return 1

@@ -10,24 +10,13 @@
 local now = leap()
 if ARGV[1] ~= '' and redis.call('HGET', facts, 'epoch') ~= ARGV[1] then return 0 end
 
-local place = 5
-local function next_()
-  place = place + 1
-  return ARGV[place - 1]
-end
-local counts = {}
-for each = 1, 5 do counts[each] = tonumber(next_()) end
-
-local function read(count, width)
-  local rows = {}
-  for row = 1, count do
-    rows[row] = {}
-    for column = 1, width do rows[row][column] = next_() end
-  end
-  return rows
-end
-local sessions, subjects = read(counts[1], 8), read(counts[2], 3)
-local clients, unchanged, told = read(counts[3], 2), read(counts[4], 2), read(counts[5], 3)
+local sessions, subjects, clients, unchanged, told
+local place = 10
+sessions, place = rows_of(place, ARGV[5], 8)
+subjects, place = rows_of(place, ARGV[6], 3)
+clients, place = rows_of(place, ARGV[7], 2)
+unchanged, place = rows_of(place, ARGV[8], 2)
+told = rows_of(place, ARGV[9], 3)
 
 local heads = {}
 for row, session in ipairs(sessions) do
@@ -48,35 +37,16 @@ for _, client in ipairs(unchanged) do
 end
 
 for row, session in ipairs(sessions) do
-  local id, record, expires, client = session[1], session[3], session[4], session[7]
-  local seen, is_ended = struct.unpack('>i8', record, 14), string.byte(record, 13) == 1
-  if #heads[row] > 0 then seen = math.max(seen, (struct.unpack('>i8', heads[row], 14))) end
-  record = struct.pack('>I4', now) .. string.sub(record, 5, 13) .. struct.pack('>i8', seen)
-    .. string.sub(record, 22)
-  redis.call('SET', at .. 's:' .. id, record, 'PXAT', expires)
-  local open, ended = at .. 'cs:' .. client, at .. 'ce:' .. client
-  local into = is_ended and ended or open
-  redis.call('ZREM', is_ended and open or ended, id)
-  redis.call('ZADD', into, session[6], id)
-  expire(into, expires)
-  if #heads[row] == 0 then
-    local of_subject, ends = at .. 'us:' .. session[8], at .. 'ends'
-    local clock = redis.call('TIME')
-    redis.call('ZREMRANGEBYSCORE', of_subject, '-inf', clock[1] .. '000000')
-    redis.call('ZADD', of_subject, session[5], id)
-    expire(of_subject, expires)
-    redis.call('ZADD', ends, session[5], struct.pack('>I4I4', #client, #session[8])
-      .. client .. session[8] .. id)
-    expire(ends, expires)
-    redis.call('SADD', at .. 'cl', client)
+  local record, is_new = session[3], #heads[row] == 0
+  if not is_new then
+    -- A touch may have come between.
+    local seen = math.max((struct.unpack('>i8', record, 14)), (struct.unpack('>i8', heads[row], 14)))
+    record = string.sub(record, 1, 13) .. struct.pack('>i8', seen) .. string.sub(record, 22)
   end
+  keep_session(session, record, is_new, now)
 end
-for _, subject in ipairs(subjects) do
-  redis.call('SET', at .. 'u:' .. subject[1], struct.pack('>I4', now) .. string.sub(subject[3], 5))
-end
-for _, client in ipairs(clients) do
-  redis.call('HSET', at .. 'c', client[1], struct.pack('>I4I8', now, tonumber(client[2])))
-end
+for _, subject in ipairs(subjects) do keep_subject(subject, now) end
+for _, client in ipairs(clients) do note_client(client[1], client[2], now) end
 for _, each in ipairs(told) do
   local number = redis.call('HINCRBY', facts, 'box', 1)
   redis.call('XADD', at .. 'box', number .. '-' .. ARGV[3], 'k', each[1], 'w', each[2], 's', each[3])
