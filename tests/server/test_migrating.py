@@ -177,6 +177,31 @@ class Caller(threading.Thread):
             time.sleep(self._pause)
 
 
+def unnoticed(site: live.Site, move: Callable[[], Said]) -> dict[str, live.Device]:
+    """Moves what a server keeps while people use it, and sees that none of them is refused, that
+    all are signed in afterwards, and that who signed out just before is not. Answers who is."""
+    person = site.person()
+    devices = {name: person.sign_in(name) for name in ("web", "api", "partner", "phone")}
+    refreshed = person.sign_in("api")
+    callers = [Caller(device.who) for device in devices.values()]
+    callers += [Caller(refreshed.refresh, pause=0.4), Caller(lambda: sign_in_and_out(person))]
+    time.sleep(0.5)
+    ended = person.sign_in("api")
+    ended.sign_out()
+    said = move()
+    time.sleep(2)
+    for caller in callers:
+        caller.is_over.set()
+    for caller in callers:
+        caller.join()
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["writers_waited_seconds"] < 2
+    assert [answer for caller in callers for answer in caller.refused] == []
+    assert min(caller.answered for caller in callers) > 3
+    assert site.call("GET", "/v1/session", headers=ended.headers()).status == 401
+    return devices
+
+
 def test_a_server_goes_on_while_its_store_is_moved_and_nobody_notices(
     tmp_path: Path, url: str
 ) -> None:
@@ -184,25 +209,7 @@ def test_a_server_goes_on_while_its_store_is_moved_and_nobody_notices(
     another node serves the same people."""
     with ExitStack() as stack:
         site, _ = stack.enter_context(live.process(tmp_path / "data"))
-        person = site.person()
-        devices = {name: person.sign_in(name) for name in ("web", "api", "partner", "phone")}
-        refreshed = person.sign_in("api")
-        callers = [Caller(device.who) for device in devices.values()]
-        callers += [Caller(refreshed.refresh, pause=0.4), Caller(lambda: sign_in_and_out(person))]
-        time.sleep(0.5)
-        ended = person.sign_in("api")
-        ended.sign_out()
-        said = store_migrate(site, url)
-        time.sleep(2)
-        for caller in callers:
-            caller.is_over.set()
-        for caller in callers:
-            caller.join()
-        assert said.code == 0, said.err
-        assert json.loads(said.out)["writers_waited_seconds"] < 2
-        assert [answer for caller in callers for answer in caller.refused] == []
-        assert min(caller.answered for caller in callers) > 3
-        assert site.call("GET", "/v1/session", headers=ended.headers()).status == 401
+        devices = unnoticed(site, lambda: store_migrate(site, url))
         settings: dict[str, Any] = {
             "store": url,
             "secret_file": str(site.data / "seal"),

@@ -64,36 +64,33 @@ class Answering:
         self._failure: StoreUnavailable | None = None
         self._looked_at: float | None = None  # by a job that is under way
         self._rest_until = 0.0
+        self._answered = float("-inf")  # when the latest of those began that were answered
 
     def require(self) -> None:
         """Lets everything through while it does; then one job now and then, which looks, and those
-        that come with it. Raises `StoreUnavailable` for all others. Whoever was let through tells
-        what came of it."""
-        self._admit(looks=True)
-
-    def expect(self) -> None:
-        """The same for who only queues, and comes to `require` later."""
-        self._admit(looks=False)
-
-    def _admit(self, *, looks: bool) -> None:
+        that come with it. Raises `StoreUnavailable` for all others."""
         failure, now = self._failure, time.monotonic()
         if failure is None:
             return
         with self._lock:
             if self._looked_at is None and now >= self._rest_until:
-                if not looks:
-                    return
                 self._looked_at = now
             if self._looked_at is None or now - self._looked_at > PROMPT:
                 raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
 
-    def note(self, failure: StoreUnavailable | None) -> None:
-        """Notes what came of a job."""
-        if failure is None and self._failure is None:
-            return
+    def note(self, failure: StoreUnavailable | None, *, began: float) -> bool:
+        """Notes what came of a job that began then. False for a failure that says nothing of now:
+        a job that began later was answered."""
+        if failure is None:
+            self._answered = max(self._answered, began)
+            if self._failure is None:
+                return True
+        elif began < self._answered:
+            return False
         with self._lock:
             self._failure, self._looked_at = failure, None
             self._rest_until = time.monotonic() + REST * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        return True
 
 
 class Lane:
@@ -153,10 +150,11 @@ class Lane:
     def _work(self) -> None:
         line = self._place.line()
         while jobs := self._take():
+            began = time.monotonic()
             error = line.perform(self._perform, jobs)
             for job in jobs:
                 job.error = job.error or error
-            failed = self._noted(error)
+            failed = self._noted(error, began)
             settle(jobs)
             settle(failed)
         line.drop()
@@ -170,12 +168,13 @@ class Lane:
             self._idle -= 1
             return [self._jobs.popleft() for _ in range(min(self._together, len(self._jobs)))]
 
-    def _noted(self, error: BaseException | None) -> list[Waiter]:
+    def _noted(self, error: BaseException | None, began: float) -> list[Waiter]:
         """Notes whether the database answers; where it does not, answers those who wait."""
         if not isinstance(error, NoAnswer):
-            self._place.answering.note(None)
+            self._place.answering.note(None, began=began)
             return []
-        self._place.answering.note(error)
+        if not self._place.answering.note(error, began=began):
+            return []
         with self._something:
             failed = list(self._jobs)
             self._jobs.clear()

@@ -10,13 +10,14 @@ import weakref
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.lanes import Answering, Lane
 
 if TYPE_CHECKING:
     from counterfoil.stores.lanes import Line, Perform
+    from counterfoil.stores.listening import Listening
     from counterfoil.stores.waiting import Waiter
 
 LaneName = Literal["look_ups", "work", "feed"]
@@ -25,18 +26,6 @@ WORKERS: Final = 4
 LOOKING_UP: Final = 2
 ASIDE: Final = 4
 _log = logging.getLogger("counterfoil.store")
-
-
-class Listening(Protocol):
-    """Hears that other processes have committed. It is a hint, so nothing here raises."""
-
-    def heard(self) -> int:
-        """How often others have committed, as far as is known without waiting."""
-
-    def wait(self, seconds: float) -> bool:
-        """Until somebody has, or for so long."""
-
-    def close(self) -> None: ...
 
 
 class Place(ABC):

@@ -120,13 +120,18 @@ def clear_cookie() -> tuple[bytes, bytes]:
     return b"set-cookie", f"{NAME}=; Max-Age=0; {_ATTRIBUTES}".encode()
 
 
-def read(headers: Headers) -> Notice | None:
-    """The notice that the request brings; None without one, and for one that we did not write."""
-    field = b"; ".join([value for name, value in headers if name == b"cookie"])
-    prefix = f"{NAME}=".encode()
+def read_cookie(headers: Headers, name: str, form: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    """The value of a cookie of that form; None unless it stands there once."""
+    field = b"; ".join([value for header, value in headers if header == b"cookie"])
+    prefix = f"{name}=".encode()
     pairs = (pair.removeprefix(b" ") for pair in field.split(b";"))
     found = [pair.removeprefix(prefix) for pair in pairs if pair.startswith(prefix)]
-    parsed = _VALUE.fullmatch(found[0]) if len(found) == 1 else None
+    return form.fullmatch(found[0]) if len(found) == 1 else None
+
+
+def read(headers: Headers) -> Notice | None:
+    """The notice that the request brings; None without one, and for one that we did not write."""
+    parsed = read_cookie(headers, NAME, _VALUE)
     if parsed is None:
         return None
     done, *numbers = (group.decode() for group in parsed.groups())

@@ -17,6 +17,7 @@ from counterfoil.errors import Unavailable
 from counterfoil.issuing import longest_lags
 from counterfoil.lifetime import remaining, seconds_up
 from counterfoil.outcome import Revoked
+from counterfoil.server.pages import notices
 from counterfoil.server.pages.answers import Answer, redirect
 from counterfoil.server.pages.console.entry import administered, page
 from counterfoil.server.tables.accounts import moment, stamp
@@ -117,11 +118,7 @@ def _keep(visit: Visit, ended: Ended) -> None:
 
 def read(headers: Headers) -> Ended | None:
     """What the request brings; None without it, and for what we did not write."""
-    field = b"; ".join([value for name, value in headers if name == b"cookie"])
-    prefix = f"{NAME}=".encode()
-    pairs = (pair.removeprefix(b" ") for pair in field.split(b";"))
-    found = [pair.removeprefix(prefix) for pair in pairs if pair.startswith(prefix)]
-    parsed = _VALUE.fullmatch(found[0]) if len(found) == 1 else None
+    parsed = notices.read_cookie(headers, NAME, _VALUE)
     if parsed is None:
         return None
     scope, name, *rest = (group.decode() for group in parsed.groups(b""))
