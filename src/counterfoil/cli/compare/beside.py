@@ -12,6 +12,7 @@ from typing import Final
 
 from counterfoil import handle as handles
 from counterfoil import session as sessions
+from counterfoil.cli.demo.interruptions import heard_later
 from counterfoil.client import Client
 from counterfoil.events import of_session
 from counterfoil.lifetime import Lifetime
@@ -92,6 +93,8 @@ def beside(data: Path, issuer: str, address: str) -> Iterator[Beside]:
     """The parts of the server whose folder that is. address: of a store that is not in it."""
     settings = load({"data": data, "issuer": issuer, "store": address or None}, environment={})
     with asyncio.Runner() as runner:
+        with heard_later():
+            runner.get_loop()
         server = runner.run(compose(settings, sweeps=False))
         try:
             yield Beside(server, runner)

@@ -17,7 +17,7 @@ from counterfoil.cli.compare.passage import HOST, Passage, passage
 from counterfoil.cli.compare.stores import ScratchStore, scratch_store
 from counterfoil.cli.data import NOTE
 from counterfoil.cli.demo.caller import Caller, NotAsSaid, Reply
-from counterfoil.cli.demo.interruptions import Interruptions
+from counterfoil.cli.demo.interruptions import Interruptions, heard_later
 from counterfoil.cli.demo.temporary_server import Running, temporary_server
 from counterfoil.client import CarrierName, Client, StrategyName
 from counterfoil.lifetime import Lifetime
@@ -73,7 +73,8 @@ def scene(depth: Depth, address: str | None) -> Iterator[Scene]:
     """A server of its own until the end of the block, however that ends; then nothing is left."""
     with Interruptions() as interruptions, ExitStack() as kept:
         store = kept.enter_context(scratch_store(address))
-        network = kept.enter_context(passage())
+        with heard_later():
+            network = kept.enter_context(passage())
         kept.callback(interruptions.ignore)  # while the two above are tidied up
         issuer = f"http://{HOST}:{network.port}"
         options = ("--host", HOST, "--issuer", issuer, "--log-level", "warning")

@@ -13,6 +13,24 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL: Final = 128  # what shells add to a signal's number
 
 
+@contextmanager
+def heard_later() -> Iterator[None]:
+    """What is to end the program is heard when the block is left: for what may not be half made,
+    such as an event loop. For the main thread."""
+    heard: list[int] = []
+    former = {each: signal.getsignal(each) for each in ENDING}
+    former = {each: how for each, how in former.items() if how is not signal.SIG_IGN}
+    for each in former:
+        signal.signal(each, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        for each, how in former.items():
+            signal.signal(each, how)
+    for number in heard[:1]:
+        signal.raise_signal(number)
+
+
 class Interruptions:
     """The first signal that is heard ends the program; the ones after it change nothing, so that
     tidying up is not cut short. What was ignored before (`nohup`) stays ignored."""
