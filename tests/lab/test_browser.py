@@ -73,6 +73,56 @@ def test_the_front_page(browser: Browser, site: live.Site) -> None:
         assert looked_at(page) == []
 
 
+ANSWERS = {
+    "people": "both",
+    "verifiers": "teams",
+    "services": "few",
+    "ban": "seconds",
+    "offline": "blips",
+    "rate": "thousands",
+    "claims": "small",
+    "store": "shared",
+}
+
+
+def test_advice_by_keyboard_alone(browser: Browser, site: live.Site) -> None:
+    """Eight questions, each one stop and answered with a space or an arrow; then the advice has
+    the focus, and the form still has the answers."""
+    with tab(browser, site) as page:
+        page.goto(f"{site.url}/lab/advice")
+        assert looked_at(page) == []
+        page.locator("#people").focus()
+        for number, (question, value) in enumerate(ANSWERS.items()):
+            if number:
+                page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.name") == question
+            assert page.evaluate(OUTLINE) >= 2
+            page.keyboard.press("Space")
+            while not page.locator(f"[name={question}][value={value}]").is_checked():
+                page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")
+        assert focused(page) == "Advise"
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="hybrid: ").wait_for()
+        assert focused(page).startswith("For these answers")
+        assert looked_at(page) == []
+        page.get_by_role("link", name="at the very next check").click()
+        page.get_by_role("heading", name="session: ").wait_for()
+        page.go_back()
+        page.get_by_role("heading", name="hybrid: ").wait_for()
+
+
+def test_advice_without_an_answer(browser: Browser, site: live.Site) -> None:
+    """The summary has the focus, and leads to the first question that wants one."""
+    sent = "&".join(f"{name}={value}" for name, value in ANSWERS.items() if name != "ban")
+    with tab(browser, site) as page:
+        page.goto(f"{site.url}/lab/advice?{sent}")
+        assert focused(page) == "summary"
+        assert looked_at(page) == []
+        page.get_by_role("alert").get_by_role("link").click()
+        assert page.evaluate("document.activeElement.name") == "ban"
+
+
 def test_a_chart_grows_while_one_looks(browser: Browser, site: live.Site) -> None:
     """Dots are there before the last one is, each within the chart; its words say what it is."""
     with tab(browser, site) as page:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["site"]
 
-ADDRESSES = ["/lab", *(f"/lab/{slug}" for slug in BY_SLUG)]
+ADDRESSES = ["/lab", "/lab/advice", *(f"/lab/{slug}" for slug in BY_SLUG)]
 QUICK = "/lab/replayed"
 
 
@@ -126,7 +126,7 @@ def test_each_has_the_headers_of_all_pages(guest: Guest, path: str) -> None:
     assert (guest.site.call("HEAD", path).status, guest.site.call("PUT", path).status) == (200, 405)
 
 
-@pytest.mark.parametrize("path", ["/lab/nothing", "/lab/", "/lab/revoke/now", "/lab/advice"])
+@pytest.mark.parametrize("path", ["/lab/nothing", "/lab/", "/lab/revoke/now", "/lab/advice/"])
 def test_what_is_not_there_is_a_page_that_says_so(guest: Guest, path: str) -> None:
     """404 as everywhere."""
     answer = guest.get(path)

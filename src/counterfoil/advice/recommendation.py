@@ -67,6 +67,22 @@ class Advice:
     setup: Setup
     turns: tuple[Turn, ...]
 
+    @property
+    def bites(self) -> str:
+        """How soon a ban is felt, as the end of a sentence about one."""
+        if self.strategy == "session":
+            return "bites at once: whoever checks reads the record, or asks the issuer."
+        return (
+            f"bites within {seconds_up(self.effective_within)} s at each Counterfoil verifier,"
+            f" within {seconds_up(self.elsewhere_within)} s at those that know only JWTs."
+        )
+
+    @property
+    def command(self) -> str:
+        """What asks for this advice once more, at a terminal."""
+        flags = (f"--{question} {answer}" for question, answer in self.answers.items())
+        return " ".join(("counterfoil advise", *flags))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "answers": dict(self.answers),

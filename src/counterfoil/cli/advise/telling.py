@@ -10,7 +10,6 @@ from counterfoil.advice.recommendation import Advice, Said
 from counterfoil.advice.sources import Source
 from counterfoil.cli.demo.stage import Stage
 from counterfoil.cli.output import tell
-from counterfoil.cli.words import within
 
 
 def told(advice: Advice) -> None:
@@ -20,7 +19,7 @@ def told(advice: Advice) -> None:
     _told(stage, "because", advice.reasons)
     _told(stage, "but", advice.conflicts)
     _told(stage, "it costs", advice.costs)
-    stage.step("a ban", _bites(advice))
+    stage.step("a ban", advice.bites)
     _told(stage, "set so", advice.settings)
     _told(stage, "know", advice.notes)
     _pasted(stage, advice)
@@ -31,15 +30,6 @@ def _told(stage: Stage, name: str, said: Sequence[Said]) -> None:
     for number, each in enumerate(said):
         cited = "; ".join(map(_cited, each.sources))
         stage.step(name if number == 0 else "", f"{each.text} [{cited}]")
-
-
-def _bites(advice: Advice) -> str:
-    if advice.strategy == "session":
-        return "bites at once: whoever checks reads the record, or asks the issuer."
-    return (
-        f"bites {within(advice.effective_within)} at each Counterfoil verifier,"
-        f" {within(advice.elsewhere_within)} at those that know only JWTs."
-    )
 
 
 def _cited(source: Source) -> str:

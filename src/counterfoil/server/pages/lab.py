@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from counterfoil.errors import Malformed, NotFound
 from counterfoil.server.lab import seen
 from counterfoil.server.lab.catalogue import BY_SLUG, PARTS, QUESTIONS
+from counterfoil.server.pages import lab_advice
 from counterfoil.server.pages.answers import HEADERS, Answer, templates
 from counterfoil.server.pages.chart import Scale
 from counterfoil.server.pages.routes import NothingHere, Page, no_such_method
@@ -148,7 +149,9 @@ def _close(run: Iterator[Seen]) -> None:
 
 ROUTES: Final[list[BaseRoute]] = [
     Route(PLACE, LabPage(GET=front), name=PLACE, include_in_schema=False),
-    # Whatever more there is under this address belongs before the next line.
+    Route(
+        f"{PLACE}/advice", LabPage(GET=lab_advice.show), name="lab-advice", include_in_schema=False
+    ),
     Route(PLACE + "/{slug}", LabPage(GET=show, POST=run), name="lab-run", include_in_schema=False),
     Route(PLACE + "/{rest:path}", NothingHere(), name="lab-none", include_in_schema=False),
 ]
