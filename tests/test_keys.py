@@ -227,12 +227,27 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("known", [None, KEYS], ids=["first", "again"])
 @pytest.mark.parametrize("data", broken_files(), ids=range(len(broken_files())))
-def test_a_broken_file_is_refused_without_telling_what_is_in_it(data: bytes) -> None:
-    """Cut off, from another version, mistyped, or without the private half."""
+def test_a_broken_file_is_refused_without_telling_what_is_in_it(
+    data: bytes, known: SigningKeySet | None
+) -> None:
+    """Cut off, from another version, mistyped, or without the private half; also where the keys
+    were known before."""
     with pytest.raises(ConfigurationError) as refused:
-        SigningKeySet.from_json(data)
+        SigningKeySet.from_json(data, known)
     assert KEYS.active("ES256").material.to_jwk()["d"] not in str(refused.value)
+
+
+def test_a_key_that_is_known_is_not_examined_again_and_one_that_took_its_name_is() -> None:
+    """The same key under the same kid is the one that there was; any other is read anew."""
+    other = SigningKeySet.generate(now=NOW)
+    content = json.loads(KEYS.to_json())
+    content["keys"][0]["jwk"] = other.active(KEYS.keys[0].algorithm).material.to_jwk()
+    again = SigningKeySet.from_json(json.dumps(content).encode(), KEYS)
+    assert again.keys[0].material.to_jwk() == content["keys"][0]["jwk"]
+    for old, new in zip(KEYS.keys[1:], again.keys[1:], strict=True):
+        assert new.material is old.material
 
 
 def test_nothing_that_people_see_holds_a_secret() -> None:

@@ -265,13 +265,19 @@ class SigningKeySet:
         return json.dumps({"format": _FORMAT, "keys": keys}, indent=1)
 
     @classmethod
-    def from_json(cls, data: bytes) -> SigningKeySet:
-        """Reads what `to_json` wrote. Raises `ConfigurationError` for anything else."""
+    def from_json(cls, data: bytes, known: SigningKeySet | None = None) -> SigningKeySet:
+        """Reads what `to_json` wrote. Raises `ConfigurationError` for anything else.
+
+        known: keys that were read before. Those that are the same are not examined again, which
+        takes 45 ms for each of RSA.
+        """
         content = parse_object(data, error=ConfigurationError, limit=len(data))
         try:
             if content["format"] != _FORMAT:
                 raise ConfigurationError("Read these keys with the version that wrote them.")
-            return cls(tuple(map(_read_key, content["keys"])))
+            held = known.keys if known is not None else ()
+            materials = {key.kid: key.material for key in held}
+            return cls(tuple(_read_key(entry, materials) for entry in content["keys"]))
         except (KeyError, TypeError, ValueError, AttributeError, Malformed):
             raise ConfigurationError("Restore the signing keys: one cannot be read.") from None
 
@@ -360,8 +366,10 @@ def _write_key(key: SigningKey) -> dict[str, Any]:
     return {**members, "jwk": key.material.to_jwk()}
 
 
-def _read_key(entry: Mapping[str, Any]) -> SigningKey:
-    material = jws.import_private(entry["jwk"])
+def _read_key(entry: Mapping[str, Any], materials: Mapping[str, jws.PrivateMaterial]) -> SigningKey:
+    held = materials.get(entry["kid"])
+    is_same = held is not None and held.to_jwk() == entry["jwk"]
+    material = held if held is not None and is_same else jws.import_private(entry["jwk"])
     members = {name: _moment(entry[name]) for name in ("created_at", "published_at", "ready_at")}
     if entry["retired_at"] is not None:
         members["retired_at"] = _moment(entry["retired_at"])

@@ -68,7 +68,7 @@ class KeyFiles:
             folder / "signing-keys.json", SigningKeySet.from_json, self._clock, keys_max_age
         )
         self._secrets = _Watched(
-            folder / "handle-secrets.json", read_secrets, self._clock, keys_max_age
+            folder / "handle-secrets.json", _secrets, self._clock, keys_max_age
         )
 
     def signing_keys(self) -> SigningKeySet:
@@ -187,10 +187,15 @@ class KeyFiles:
 
 
 class _Watched(Generic[Content]):
-    """A file's content, read again when the file is another one."""
+    """A file's content, read again when the file is another one. read: is given what was there
+    before, if anything was."""
 
     def __init__(
-        self, path: Path, read: Callable[[bytes], Content], clock: Clock, max_age: timedelta
+        self,
+        path: Path,
+        read: Callable[[bytes, Content | None], Content],
+        clock: Clock,
+        max_age: timedelta,
     ) -> None:
         self.path = path
         self._read = read
@@ -243,7 +248,7 @@ class _Watched(Generic[Content]):
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigurationError(f"Run chmod 600 {self.path}: others can read or write it.")
         try:
-            content = self._read(data)
+            content = self._read(data, self._content)
         except ConfigurationError as why:
             raise ConfigurationError(f"{self.path}: {why.detail}") from None
         # The content before the mark: another thread that sees the new mark takes the content.
@@ -271,6 +276,10 @@ def new_secrets() -> str:
     """A first K, as it is kept."""
     secret = urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
     return json.dumps({"current": 0, "versions": {"0": secret}}, indent=1)
+
+
+def _secrets(data: bytes, _: HandleSecrets | None) -> HandleSecrets:
+    return read_secrets(data)
 
 
 def read_secrets(data: bytes) -> HandleSecrets:

@@ -167,8 +167,9 @@ class SealedKeys:
                 drive(self._rows.transaction(self._seal_anew))
                 versions = dict(drive(self._rows.all(_VERSIONS)))
             if versions != kept.versions:
+                _, content = drive(self._read(self._rows, SIGNING_KEYS))
                 kept = _Kept(
-                    SigningKeySet.from_json(drive(self._read(self._rows, SIGNING_KEYS))[1]),
+                    SigningKeySet.from_json(content, kept.keys),
                     read_secrets(drive(self._read(self._rows, HANDLE_SECRETS))[1]),
                     versions,
                 )
@@ -183,7 +184,7 @@ class SealedKeys:
         async def replace(transaction: Transaction) -> SigningKeySet:
             await transaction.lock("keys")
             version, content = await self._read(transaction, SIGNING_KEYS)
-            before = SigningKeySet.from_json(content)
+            before = SigningKeySet.from_json(content, self._kept.keys)
             after = change(before)
             if after is not before:
                 sealed = self._seal.close(SIGNING_KEYS, after.to_json())
