@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.claims import LARGEST, normalised, require_roles, require_subject
-from counterfoil.errors import ConfigurationError, Malformed
+from counterfoil.errors import ClaimsTooLarge, ConfigurationError, Malformed
 from counterfoil.strict_json import parse_object
 from counterfoil.token import RESERVED
 
@@ -88,7 +88,6 @@ WRONG: Final[dict[str, Any]] = {
     "a lone surrogate as a name": {"\ud800": 1},
     "two names that JSON makes one": {1: "one", "1": "another"},
     "a tuple as a name": {("a", "b"): 1},
-    "too much": {"x": "y" * LARGEST},
     "too deep": nested(17),
     "so deep that Python gives up": nested(100_000),
 }
@@ -101,6 +100,15 @@ def test_whatever_no_token_could_carry_is_the_sources_fault(answer: Any) -> None
     with pytest.raises(ConfigurationError) as refused:
         normalised(answer)
     assert len(str(refused.value)) < 200
+
+
+def test_more_than_a_token_carries_has_a_code_of_its_own() -> None:
+    """It is mostly a matter of what is said of somebody, such as their roles, and not of the
+    source."""
+    with pytest.raises(ClaimsTooLarge, match="4096"):
+        normalised({"x": "y" * LARGEST})
+    most = "y" * (LARGEST - len(json.dumps({"x": ""})))
+    assert normalised({"x": most}) == {"x": most}
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from counterfoil.errors import ConfigurationError, Malformed
+from counterfoil.errors import ClaimsTooLarge, ConfigurationError, Malformed
 from counterfoil.strict_json import parse_object
 from counterfoil.token import RESERVED
 
@@ -22,8 +22,9 @@ def normalised(answer: Claims | Sequence[str]) -> dict[str, Any]:
     """Claims as they are kept and signed; a bare sequence of strings means roles.
 
     Raises `ConfigurationError` for names that are reserved, roles that a header could not carry,
-    and what no token could: the application's claims source is wrong then, not the caller. Found
-    out later, while signing, it would already have cost the caller their handle.
+    and what no token could: the application's claims source is wrong then, not the caller; and
+    `ClaimsTooLarge`. Found out later, while signing, it would already have cost the caller their
+    handle.
     """
     claims = dict(answer) if isinstance(answer, Mapping) else {"roles": _listed(answer)}
     if taken := RESERVED.intersection(claims):
@@ -35,7 +36,7 @@ def normalised(answer: Claims | Sequence[str]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as why:
         raise ConfigurationError("Return claims that are plain JSON values.") from why
     if len(text) > LARGEST:
-        raise ConfigurationError(f"Return claims of at most {LARGEST} bytes: tokens carry them.")
+        raise ClaimsTooLarge(f"Claims have at most {LARGEST} bytes: tokens carry them.")
     return parse_object(text.encode(), error=_not_portable)
 
 

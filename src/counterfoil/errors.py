@@ -185,6 +185,13 @@ class NotFound(AuthError):
     next_step = "Check the address, or list what there is and use an id from there."
 
 
+class ClaimsTooLarge(AuthError):
+    """More is said of the subject than a credential can carry."""
+
+    code = "claims_too_large"
+    next_step = "Say less of the subject, such as fewer or shorter roles; then sign in again."
+
+
 class IdentifierTaken(AuthError):
     code = "identifier_taken"
     next_step = "Choose another identifier."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.credential import LARGEST_COOKIE, Credential
-from counterfoil.errors import ConfigurationError, SessionExpired
+from counterfoil.errors import ClaimsTooLarge, SessionExpired
 from counterfoil.handle import new_session_id
 from counterfoil.lifetime import access_end, earliest, has_passed, remaining, whole_second
 from counterfoil.outcome import Opened
@@ -80,14 +80,14 @@ class Pen:
         return furnished
 
     def _require_room(self, furnished: Furnished, client: Client, *, now: datetime) -> None:
-        """Raises `ConfigurationError` for claims too large for a cookie. Found out when the cookie
+        """Raises `ClaimsTooLarge` for claims too large for a cookie. Found out when the cookie
         is made, it would have cost the client the handle that the refresh spent."""
         if len(json.dumps(dict(furnished.session.claims))) <= _SMALL:
             return
         if len(self._credential(furnished, client, None, now=now).token) > _ROOM:
-            raise ConfigurationError(
-                f"Return fewer claims: a token of {client.client_id} travels in a cookie, which "
-                f"has at most {LARGEST_COOKIE} bytes."
+            raise ClaimsTooLarge(
+                f"A token of {client.client_id} travels in a cookie, which has at most"
+                f" {LARGEST_COOKIE} bytes."
             )
 
     def again(self, session: Session, client: Client, *, now: datetime) -> Furnished | None:

@@ -21,7 +21,7 @@ _CODES_OF_STATUS = {
     " client_refused",
     403: "forbidden cross_site registration_closed step_up_required subject_suspended",
     404: "not_found",
-    409: "identifier_taken not_revocable key_too_new",
+    409: "claims_too_large identifier_taken not_revocable key_too_new",
     413: "too_large",
     422: "password_refused",
     429: "too_many_attempts",

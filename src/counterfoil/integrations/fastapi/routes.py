@@ -48,10 +48,11 @@ def session_routes(auth: Counterfoil, *, prefix: str = "/v1") -> APIRouter:
     one: dict[str, Any] = {"tags": ["session"], "responses": refusals(401, 403)}
     mine: dict[str, Any] = {**_WITHOUT_NULL, "tags": ["sessions"], "responses": refusals(401, 403)}
     signed_in = [Depends(BEARER)]
-    add("/session", calls.who_am_i, methods=["GET"], dependencies=signed_in, **one)
+    renewed = {**one, "responses": refusals(401, 403, 409)}
+    add("/session", calls.who_am_i, methods=["GET"], dependencies=signed_in, **renewed)
     one |= _WITHOUT_NULL  # but a claim may be null
-    renewing = {REFRESHING: True}
-    add("/session/refresh", calls.refresh, methods=["POST"], openapi_extra=renewing, **one)
+    renewed |= {**_WITHOUT_NULL, "openapi_extra": {REFRESHING: True}}
+    add("/session/refresh", calls.refresh, methods=["POST"], **renewed)
     add("/session", calls.sign_out, methods=["DELETE"], dependencies=signed_in, **one)
     add("/sessions", calls.my_devices, methods=["GET"], dependencies=signed_in, **mine)
     add("/sessions", calls.end_all, methods=["DELETE"], dependencies=signed_in, **mine)

@@ -28,7 +28,7 @@ async def register(request: Request, sent: shapes.NewAccount, parts: Parts) -> s
 @router.post(
     "/account/password",
     response_model_exclude_none=True,
-    responses=refusals(401, 403, 429),
+    responses=refusals(401, 403, 409, 429),
     openapi_extra=SIGNED_IN,
     tags=["account"],
 )

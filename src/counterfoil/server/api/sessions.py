@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=refusals(400
     "/sessions",
     status_code=201,
     response_model_exclude_none=True,
-    responses=refusals(401, 403, 429),
+    responses=refusals(401, 403, 409, 429),
     tags=["sessions"],
 )
 async def sign_in(
@@ -49,7 +49,7 @@ async def sign_in(
 @router.post(
     "/session/step-up",
     response_model_exclude_none=True,
-    responses=refusals(401, 403, 429),
+    responses=refusals(401, 403, 409, 429),
     openapi_extra=SIGNED_IN,
     tags=["session"],
 )

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from counterfoil.client import Client
 from counterfoil.credential import Presented
-from counterfoil.errors import AuthError, Forbidden, Malformed
+from counterfoil.errors import AuthError, ClaimsTooLarge, Forbidden, Malformed
 from counterfoil.integrations.fastapi import shapes
 from counterfoil.lifetime import seconds_up
 from counterfoil.outcome import Opened
@@ -74,6 +74,9 @@ async def token(sent: Form, client: Caller, parts: Parts) -> JSONResponse:
         )
     try:
         opened = await parts.auth.refresh(Presented(handle), client_id=client.client_id)
+    except ClaimsTooLarge as why:
+        # The refresh token is good, and goes on to be: no word that has a client throw it away.
+        raise OAuthRefusal("invalid_request", why) from None
     except AuthError as why:
         raise OAuthRefusal("invalid_grant", why) from None
     return _answer(_renewed(opened, parts))

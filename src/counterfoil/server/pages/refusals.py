@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.errors import (
     AuthError,
+    ClaimsTooLarge,
     CrossSite,
     Forbidden,
     IdentifierTaken,
@@ -122,6 +123,10 @@ _AFTER_DETAIL: Final[dict[type[CounterfoilError], str]] = {
     KeyTooNew: "Do it again then. A key that somebody else may have can be distrusted at once.",
 }
 _REFUSALS: Final[dict[type[CounterfoilError], Refusal]] = {
+    ClaimsTooLarge: Refusal(
+        "This account has more roles than can be carried.",
+        "Ask an administrator to take some away; then sign in again.",
+    ),
     CrossSite: Refusal(
         "This was sent from another site.", "Nothing was changed. Do it on the page itself."
     ),

@@ -66,16 +66,22 @@ class Shards:
     def run(self, shard: int, name: str, *arguments: str | bytes | int, again: bool = False) -> Any:
         """What a script answers. again: it may be begun again where a connection was lost; else it
         may have been done when `StoreUnavailable` is raised."""
+        return self.ask(shard, self.question(shard, name, *arguments), again=again)
+
+    def question(
+        self, shard: int, name: str, *arguments: str | bytes | int
+    ) -> Callable[[Any], Any]:
+        """The same, to be asked later, or with others."""
         found, prefix = script(name), prefixes(self.count)[shard]
 
-        def ask(client: Redis) -> Any:
+        def ask(client: Any) -> Any:
             try:
                 return client.evalsha(found.digest, 1, prefix, *arguments)
             except NoScriptError:
                 client.script_load(found.text)
                 return client.evalsha(found.digest, 1, prefix, *arguments)
 
-        return self.ask(shard, ask, again=again)
+        return ask
 
     def ask(self, shard: int, ask: Callable[[Redis], T], *, again: bool) -> T:
         """What a shard answers. Raises `StoreUnavailable`."""
@@ -91,30 +97,49 @@ class Shards:
         raise StoreUnavailable("Redis says of each server that another one has a shard.")
 
     def ask_all(self, questions: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-        """What is answered to each question, which is of a shard; each server is asked once. Raises
-        `StoreUnavailable`."""
+        """What is answered to each question, which is of a shard. Raises `StoreUnavailable`."""
+        answers = self.ask_each(questions)
+        for answer in answers:
+            if isinstance(answer, StoreUnavailable):
+                raise answer
+        return answers
+
+    def ask_each(self, questions: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+        """The same, where a server that does not answer takes no other's answers away: it has
+        `StoreUnavailable` instead of each of its own. Each server is asked once."""
+        answers: list[Any] = [None] * len(questions)
         of_server: dict[Server, list[int]] = {}
         for number, (shard, _) in enumerate(questions):
-            of_server.setdefault(self._place.servers.of(shard), []).append(number)
-        answers: list[Any] = [None] * len(questions)
-        for server, numbers in of_server.items():
-
-            def execute(client: Redis, numbers: list[int] = numbers) -> list[Any]:
-                with client.pipeline(transaction=False) as pipeline:
-                    for number in numbers:
-                        questions[number][1](pipeline)
-                    return list(pipeline.execute(raise_on_error=False))
-
             try:
-                told = _asked(server, execute, again=True)
-            except RedisError as why:
-                raise self._place.failed(server, why) from why
+                of_server.setdefault(self._place.servers.of(shard), []).append(number)
+            except StoreUnavailable as why:
+                answers[number] = why
+        for server, numbers in of_server.items():
+            told = self._asked_together(server, [questions[number][1] for number in numbers])
             for number, answer in zip(numbers, told, strict=True):
-                answers[number] = answer
-        return [
-            self.ask(*questions[number], again=True) if isinstance(answer, Exception) else answer
-            for number, answer in enumerate(answers)
-        ]
+                is_for_it_alone = isinstance(answer, RedisError)
+                answers[number] = (
+                    self._asked_alone(*questions[number]) if is_for_it_alone else answer
+                )
+        return answers
+
+    def _asked_together(self, server: Server, asks: Sequence[Callable[[Any], Any]]) -> list[Any]:
+        def execute(client: Redis) -> list[Any]:
+            with client.pipeline(transaction=False) as pipeline:
+                for ask in asks:
+                    ask(pipeline)
+                return list(pipeline.execute(raise_on_error=False))
+
+        try:
+            return _asked(server, execute, again=True)
+        except RedisError as why:
+            return [self._place.failed(server, why)] * len(asks)
+
+    def _asked_alone(self, shard: int, ask: Callable[[Any], Any]) -> Any:
+        try:
+            return self.ask(shard, ask, again=True)
+        except StoreUnavailable as why:
+            return why
 
 
 def _asked(server: Server, ask: Callable[[Redis], T], *, again: bool) -> T:
@@ -229,17 +254,20 @@ def _is_there(shard: int, shards: int) -> Callable[[Redis], Any]:
 
 
 def _look_up_all(shards: Shards, jobs: Sequence[LookUp]) -> None:
-    """Those that have gathered, in one script for each shard: it is sent after each of the checks
-    that it serves has begun."""
+    """Those that have gathered, in one script for each shard, and each server asked once: after
+    each of the checks that it serves has begun."""
     by_shard: dict[int, list[LookUp]] = {}
     for job in jobs:
         by_shard.setdefault(job.shard, []).append(job)
-    for shard, asked in by_shard.items():
-        try:
-            found = shards.run(shard, "look_up", *(job.session_id for job in asked), again=True)
-        except StoreUnavailable as why:
-            for job in asked:
-                job.error = StoreUnavailable(why.detail, retry_after=RETRY_AFTER)
-            continue
-        for job, told in zip(asked, found, strict=True):
-            job.value = told
+    answers = shards.ask_each(
+        [
+            (shard, shards.question(shard, "look_up", *(job.session_id for job in asked)))
+            for shard, asked in by_shard.items()
+        ]
+    )
+    for asked, found in zip(by_shard.values(), answers, strict=True):
+        for number, job in enumerate(asked):
+            if isinstance(found, StoreUnavailable):
+                job.error = StoreUnavailable(found.detail, retry_after=RETRY_AFTER)
+            else:
+                job.value = found[number]
