@@ -110,7 +110,7 @@ def test_a_long_one_is_shown_until_it_holds(
         page.wait_for_url("**/admin/ended")
         assert "It is under way" in page.get_by_role("status").inner_text()
         page.evaluate(AXE)
-        assert [*barriers(page, "dark"), *barriers(page, "light"), *misplaced(page, 320, 100)] == []
+        assert [*barriers(page), *misplaced(page, 320, 100)] == []
 
         def told() -> str:
             return page.get_by_role("status").inner_text()

@@ -28,6 +28,7 @@ TARGETS = """Array.from(document.querySelectorAll("a, button, input:not([hidden]
 BEYOND = """Array.from(document.querySelectorAll("body *"))
   .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest(".unseen"))
   .map((e) => e.outerHTML.slice(0, 80))"""
+COLOURS = '{ runOnly: ["cat.color"] }'
 OUTLINE = """(() => {
   const style = getComputedStyle(document.activeElement);
   return style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth);
@@ -44,9 +45,13 @@ def misplaced(page: Page, width: int, text: int) -> list[Any]:
     return found + [each for each in page.evaluate(TARGETS) if min(each[1:]) < 24]
 
 
-def barriers(page: Page, scheme: Literal["dark", "light"]) -> list[Any]:
-    """What axe-core finds; only that is asked for, as the rest of what it says takes long to
-    come."""
+def barriers(page: Page) -> list[Any]:
+    """What axe-core finds, in light; in dark nothing but colours is another. Only that is asked
+    for, as the rest of what it says takes long to come."""
+    return [*_found(page, "light", "{}"), *_found(page, "dark", COLOURS)]
+
+
+def _found(page: Page, scheme: Literal["dark", "light"], options: str) -> list[Any]:
     page.emulate_media(color_scheme=scheme)
-    violations = page.evaluate("axe.run().then((found) => found.violations)")
+    violations = page.evaluate(f"axe.run({options}).then((found) => found.violations)")
     return [(scheme, each["id"], each["nodes"][0]["html"]) for each in violations]

@@ -54,7 +54,8 @@ def application(server: Server) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        devices.warm_up()
+        if not server.settings.dev:  # there, to be up soon counts for more than one sign-in
+            devices.warm_up()
         beside = [
             asyncio.create_task(sweep(server)),
             asyncio.create_task(gauges.watch_lag(server.metrics)),

@@ -25,6 +25,7 @@ from typing import Any, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from counterfoil import errors
+from counterfoil.server import devices
 from counterfoil.server.operations import logs
 from counterfoil.server.serving import FINISH_WITHIN, Ready, listen, take_files
 from counterfoil.server.settings import Settings
@@ -54,6 +55,7 @@ def supervise(settings: Settings, *, ready: Callable[[Ready], None]) -> None:
     take_files()
     sockets = listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+    devices.warm_up()
     gc.collect()
     gc.freeze()  # what the collector does not touch stays shared
     with counts_folder() as counts, SignalQueue() as signals:
