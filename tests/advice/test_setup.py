@@ -4,6 +4,7 @@ import itertools
 import json
 import shlex
 import shutil
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from counterfoil import Client, Counterfoil, Verifier
 
 
-def every_setup() -> dict[str, Advice]:
+@cache
+def every_setup() -> list[Advice]:
     """One advice for each text that there is to paste."""
     found: dict[str, Advice] = {}
     names = [question.id for question in QUESTIONS]
@@ -30,10 +32,7 @@ def every_setup() -> dict[str, Advice]:
         advice = advise(dict(zip(names, chosen, strict=True)))
         made = advice.setup
         found.setdefault("".join((*made.commands, made.python, made.verifying)), advice)
-    return found
-
-
-ALL = list(every_setup().values())
+    return list(found.values())
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def pasted(text: str) -> dict[str, Any]:
 
 def texts(*, of_postgres: bool) -> dict[str, Advice]:
     """Each Python text once."""
-    found = {advice.setup.python: advice for advice in ALL}
+    found = {advice.setup.python: advice for advice in every_setup()}
     return {text: found[text] for text in found if ("PostgresStore" in text) is of_postgres}
 
 
@@ -100,7 +99,7 @@ async def test_each_python_text_for_postgresql_makes_the_engine_that_it_shows() 
 
 def test_each_text_for_a_service_that_checks_makes_a_verifier() -> None:
     """For the audience of the clients. It asks nobody before it is used."""
-    found = {advice.setup.verifying: advice for advice in ALL if advice.setup.verifying}
+    found = {advice.setup.verifying: advice for advice in every_setup() if advice.setup.verifying}
     assert len(found) >= 4
     for text, advice in found.items():
         verifier: Verifier = pasted(text)["verifier"]
@@ -112,7 +111,7 @@ def test_each_command_adds_the_client_that_it_shows(here: Path) -> None:
     """Typed beside a server's data, it registers exactly the client of the Python text."""
     commands = {
         command: client
-        for advice in ALL
+        for advice in every_setup()
         for command, client in zip(advice.setup.commands, advice.setup.clients, strict=True)
     }
     assert len(commands) > 10
