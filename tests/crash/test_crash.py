@@ -49,8 +49,8 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def test_what_was_acknowledged_survives_kills() -> None:
-    """Nothing is missing after two rounds; what happened in them is told."""
-    with crash("--rounds", "2", "--seed", "11") as running:
+    """Nothing is missing after three rounds; what happened in them is told."""
+    with crash("--rounds", "3", "--seed", "11") as running:
         told, _ = running.communicate()
     if running.returncode == NOT_HERE:
         postgresql.do_without(told)
@@ -64,7 +64,7 @@ def test_what_was_acknowledged_survives_kills() -> None:
 @pytest.mark.parametrize(("store", "killed"), [("valkey", "Valkey"), ("cluster", "Valkey ")])
 def test_what_was_acknowledged_survives_kills_of_valkey(store: str, killed: str) -> None:
     """The same where sessions are in Valkey, alone and in three masters that are killed singly."""
-    with crash("--store", store, "--rounds", "2", "--seed", "11") as running:
+    with crash("--store", store, "--rounds", "3", "--seed", "11") as running:
         told, _ = running.communicate()
     if running.returncode == NOT_HERE:
         valkeys.do_without(told)
