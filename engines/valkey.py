@@ -36,6 +36,13 @@ _SETTINGS: Final = {
 }
 
 
+IN_CLUSTER: Final = {
+    "cluster-enabled": "yes",
+    "cluster-require-full-coverage": "no",
+    "cluster-node-timeout": "2000",
+}
+
+
 @dataclass
 class ValkeyServer:
     """A server of our own on loopback, which a test may stop, kill and start again."""
@@ -104,13 +111,7 @@ def valkey_server(**settings: str) -> Iterator[ValkeyServer]:
 def valkey_cluster(**settings: str) -> Iterator[list[ValkeyServer]]:
     """Three masters without replicas, each of which has a range of the slots; where one is gone,
     the others go on with theirs. Raises `NotHere` and `NotStarted`."""
-    own = {
-        "cluster-enabled": "yes",
-        "cluster-require-full-coverage": "no",
-        "cluster-node-timeout": "2000",
-        **settings,
-    }
-    with _servers(MASTERS, own) as servers:
+    with _servers(MASTERS, {**IN_CLUSTER, **settings}) as servers:
         _join(servers)
         yield servers
 

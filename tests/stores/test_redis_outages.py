@@ -178,6 +178,46 @@ async def test_memory_that_is_short_is_a_store_that_takes_nothing(
     await opened(store, a_session("s-2"))
 
 
+async def test_a_snapshot_that_fails_is_a_store_that_does_not_answer(
+    server: ValkeyServer, store: RedisStore
+) -> None:
+    """A server that was told to make them runs no script meanwhile (MISCONF), and PING fails too.
+    It is said in its word, and over as soon as that is mended."""
+    first = await opened(store, a_session())
+    with server.client() as console:
+        console.config_set("save", "1 1")
+        own = server.folder / "dump.rdb"
+        own.mkdir()  # no file can take its place
+        (own / "kept").touch()
+        try:
+            await refuses_writes(store)
+            for call in (
+                opened(store, a_session("s-2")),
+                store.look_up("s-1"),
+                store.feed(None, now=NOW),
+            ):
+                with pytest.raises(StoreUnavailable, match="MISCONF"):
+                    await call
+        finally:
+            (own / "kept").unlink()
+            own.rmdir()
+            console.config_set("save", "")
+    assert await store.look_up("s-1") == first
+    assert await store.look_up("s-2") is None
+    await opened(store, a_session("s-2"))
+
+
+async def refuses_writes(store: RedisStore) -> None:
+    """Until it has found out that it cannot make its snapshot."""
+    for number in range(500):
+        await asyncio.sleep(0.05)
+        try:
+            await opened(store, a_session(f"before-{number}", subject="user-2"))
+        except StoreUnavailable:
+            return
+    pytest.fail("it goes on taking writes")
+
+
 async def test_a_server_that_became_a_replica_answers_nothing(
     server: ValkeyServer, store: RedisStore
 ) -> None:

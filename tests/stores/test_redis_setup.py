@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -17,6 +17,8 @@ from certificates import certificate
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.ports import Commit
+from counterfoil.stores.durability import Durability
+from counterfoil.stores.redis.setup import require_fit
 from counterfoil.stores.redis.store import RedisStore
 from counterfoil.testing.records import NOW, a_session, found, opened
 from valkeys import empty_valkey, valkey_server
@@ -128,6 +130,29 @@ def test_a_server_that_does_not_show_its_settings_is_refused(server: ValkeyServe
     with pytest.raises(ConfigurationError, match=f"CONFIG GET.*{WEAKER}"):
         RedisStore(url)
     drive(RedisStore(url, durability="may-lose-on-failover").close())
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"),
+    [("6.2.14", False), ("7.0.0", True), ("7.2.4", True), ("10.0.0", True)],  # Valkey says 7.2.4
+)
+def test_a_server_that_is_too_old_is_refused(
+    server: ValkeyServer, version: str, *, is_taken: bool
+) -> None:
+    """Whatever it is set to: the scripts need what came with Redis 7."""
+    with server.client() as client:
+        whole = client.info
+
+        def info(section: str) -> dict[str, object]:
+            return {**whole(section), "redis_version": version}
+
+        client.info = info  # no such server is in any package
+        for durability in get_args(Durability):
+            if is_taken:
+                require_fit(client, durability)
+            else:
+                with pytest.raises(ConfigurationError, match=r"^Use Redis 7\.0, or Valkey 7\.2"):
+                    require_fit(client, durability)
 
 
 def test_what_a_server_is_set_to_is_looked_at_again_when_it_has_come_back() -> None:

@@ -231,6 +231,7 @@ class LocalFeed:
                 if stirs:
                     stirred_at = time.monotonic()
                 if time.monotonic() - stirred_at < LIVELY:
+                    self._store.wait(seen, 0)  # which begins to listen, where that is to be done
                     stop.wait(EVERY)
                 elif self._store.wait(seen, self._left()):
                     stirred_at = time.monotonic()
