@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from counterfoil import MemoryStore, PostgresStore, RedisStore
-from counterfoil.clock import SystemClock
-from counterfoil.drive import drive
+from counterfoil import MemoryStore
 from counterfoil.errors import SessionRevoked, StatusStale, StoreUnavailable
 from counterfoil.feeds import local
 from counterfoil.feeds.local import LocalFeed
@@ -26,9 +24,7 @@ from counterfoil.stores.memory import MemoryKeys
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.clock import FrozenClock
 from counterfoil.testing.records import NOW, a_session, an_index, opened, revoke
-from postgresql import new_schema
 from scenes import API, SECOND, START, Scene, credential, scene
-from valkeys import empty_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,29 +245,6 @@ async def test_what_another_process_revoked_arrives_by_itself() -> None:
             return False
 
         assert eventually(is_refused)
-
-
-@pytest.mark.parametrize("kind", ["postgres", "valkey"])
-def test_a_process_that_has_just_begun_hears_of_others(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It listens from its first read on, not only once nothing has happened for a while."""
-    monkeypatch.setattr(local, "LIVELY", 3600)
-    with new_schema() if kind == "postgres" else empty_valkey() as url:
-        make = PostgresStore if kind == "postgres" else RedisStore
-        here, there = make(url), make(url).blocking()
-        feed = LocalFeed(here, StatusMirror(), SystemClock(), MemoryKeys())
-        feed.rest = 3600
-        try:
-            feed.ensure()
-            before = feed.position
-            assert before is not None
-            assert drive(there.commit(Commit(moves_feed=True)))
-            assert eventually(lambda: feed.position != before)
-        finally:
-            feed.stop()
-            for store in (here.blocking(), there):
-                drive(store.close())
 
 
 async def test_without_its_store_a_check_goes_on_for_max_staleness_and_then_refuses() -> None:
