@@ -18,6 +18,7 @@ from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.ports import Commit
 from counterfoil.stores.durability import Durability
+from counterfoil.stores.redis.address import Address, Layout
 from counterfoil.stores.redis.setup import require_fit
 from counterfoil.stores.redis.store import RedisStore
 from counterfoil.testing.records import NOW, a_session, found, opened
@@ -242,6 +243,20 @@ def test_of_several_hosts_the_first_may_be_away() -> None:
         drive(opened(whole, a_session()))
         with store_at(url.replace("redis://", "redis://127.0.0.1:9,")) as store:
             assert drive(found(store, "s-1"))
+
+
+@pytest.mark.parametrize("path", ["", "/0"])
+def test_what_is_asked_for_is_asked_for_of_every_host(path: str) -> None:
+    """Also where no number stands before it: a certificate's authority belongs to all of them."""
+    address = Address(f"rediss://ann:word@one,two:7000,three{path}?ssl_ca_certs=ca.pem")
+    layout = Layout(is_cluster=True, ranges=((0, 1, ("four", 1)),))
+    with address.client(("four", 1), layout) as client:
+        another = client.connection_pool.connection_kwargs
+    for told in [*address._settings, another]:  # noqa: SLF001 - nobody listens at these
+        assert (told["username"], told["password"]) == ("ann", "word")
+        assert told["ssl_ca_certs"] == "ca.pem"
+    hosts = [(each["host"], each["port"]) for each in address._settings]  # noqa: SLF001 - as above
+    assert hosts == [("one", 6379), ("two", 7000), ("three", 6379)]
 
 
 def test_several_hosts_that_are_no_cluster_are_refused(server: ValkeyServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ _SCHEMES: Final = {
     "valkey": "redis",
     "valkeys": "rediss",
 }
+_AUTHORITY: Final = re.compile(r"[^/?#]*")  # RFC 3986 §3.2
 _PORT: Final = 6379
 _SLOTS: Final = 16_384
 
@@ -51,11 +53,11 @@ class Address:
         scheme, _, rest = url.partition("://")
         if scheme not in _SCHEMES or not rest:
             raise ConfigurationError("Give RedisStore a URL such as redis://host:6379/0.")
-        authority, slash, path = rest.partition("/")
+        authority = _AUTHORITY.match(rest)[0]  # type: ignore[index] # it matches anything
+        path = rest[len(authority) :]
         credentials, at, hosts = authority.rpartition("@")
         self._urls = [
-            f"{_SCHEMES[scheme]}://{credentials}{at}{host}{slash}{path}"
-            for host in hosts.split(",")
+            f"{_SCHEMES[scheme]}://{credentials}{at}{host}{path}" for host in hosts.split(",")
         ]
         try:
             self._settings = [_settings_of(each) for each in self._urls]
