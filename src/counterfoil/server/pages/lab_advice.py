@@ -46,9 +46,11 @@ class Elsewhere(NamedTuple):
 
 
 async def show(request: Request, parts: Context) -> Answer:
-    """The questions, and the advice where the address has answers. Raises `Malformed`."""
+    """The questions, and the advice where the address has answers; what others add to an address
+    that is sent on is passed over. Raises `Malformed`."""
     del parts
-    given = parse(request.scope["query_string"])
+    sent = parse(request.scope["query_string"])
+    given = {name: text for name, text in sent.items() if name in _ASKED}
     if not given:
         return _answer(given)
     try:
@@ -59,10 +61,9 @@ async def show(request: Request, parts: Context) -> Answer:
 
 def _wrong(refused: AnswersRefused) -> Wrong:
     """What the command says of flags, as a page says it."""
-    fields = tuple(each.question for each in refused.problems if each.question in _ASKED)
-    texts = [_ASKED[name].text for name in fields]
-    texts += [each.says for each in refused.problems if each.question not in _ASKED]
-    return Wrong("Choose one answer to each question.", f"Left: {' '.join(texts)}", fields)
+    fields = tuple(each.question for each in refused.problems)
+    left = " ".join(_ASKED[name].text for name in fields)
+    return Wrong("Choose one answer to each question.", f"Left: {left}", fields)
 
 
 def _answer(
