@@ -106,6 +106,13 @@ def test_no_file_knows_whose_machine_it_was_written_on() -> None:
     assert telling == []
 
 
+def test_no_file_was_merged_by_halves() -> None:
+    """A page too would show what git left for somebody to decide."""
+    marks = [f"\n{mark * 7} " for mark in "<>"]
+    halves = [named(path) for path in texts() if any(mark in words_of(path) for mark in marks)]
+    assert halves == []
+
+
 def test_the_lock_names_the_public_index_only() -> None:
     """Everything that uv.lock installs comes from PyPI, or is this project itself."""
     packages = tomllib.loads(words_of(ROOT / "uv.lock"))["package"]
