@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     [
         (
             "__Host-cf_web=cf_abcdefghijkl; Max-Age=60; Path=/",
-            "__Host-cf_web=cf_abcdefg… (15 characters); Max-Age=60; Path=/",
+            "__Host-cf_web=cf_abc…ijkl (15 characters); Max-Age=60; Path=/",
         ),
-        ("Bearer eyJhbGciOiJFUzI1NiJ9", "Bearer eyJhbGciOi… (20 characters)"),
+        ("Bearer eyJhbGciOiJFUzI1NiJ9", "Bearer eyJhbG…NiJ9 (20 characters)"),
         ('Bearer realm="counterfoil"', 'Bearer realm="counterfoil"'),
         ("__Host-cf_web=; Max-Age=0", "__Host-cf_web=; Max-Age=0"),
         ("no-store", "no-store"),

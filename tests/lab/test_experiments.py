@@ -101,8 +101,8 @@ def test_add_claims(bench: Bench) -> None:
     found = measured(run(bench, "add-claims", tone="open"))
     handles = {size for label, size in found.items() if label.startswith("session")}
     assert len(handles) == 1
-    in_cookies = [size for label, size in found.items() if label.startswith("token in a cookie")]
-    in_headers = [size for label, size in found.items() if label.startswith("token in a header")]
+    in_cookies = [size for label, size in found.items() if label.startswith("hybrid in a cookie")]
+    in_headers = [size for label, size in found.items() if label.startswith("hybrid in a header")]
     assert sorted(in_cookies) == in_cookies
     assert max(in_cookies) < 4096 + 20 < max(in_headers)
 

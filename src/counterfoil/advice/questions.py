@@ -79,7 +79,7 @@ QUESTIONS: Final = (
     Question(
         "offline",
         "Must checks go on while the issuer cannot be reached?",
-        "Who is cut off hears of no ban, so this is bought with the answer before.",
+        "A verifier that is cut off hears of no ban: the longer it may go on, the later one bites.",
         (
             Choice("no", "no: they may be refused meanwhile"),
             Choice("blips", "yes, for up to a minute"),

@@ -72,10 +72,17 @@ class Advice:
         """How soon a ban is felt, as the end of a sentence about one."""
         if self.strategy == "session":
             return "bites at once: whoever checks reads the record, or asks the issuer."
+        if self.answers["verifiers"] != "foreign":
+            return f"bites within {seconds_up(self.effective_within)} s, {self._mostly}."
         return (
             f"bites within {seconds_up(self.effective_within)} s at each Counterfoil verifier,"
-            f" within {seconds_up(self.elsewhere_within)} s at those that know only JWTs."
+            f" {self._mostly}, and within {seconds_up(self.elsewhere_within)} s at those that know"
+            " only JWTs."
         )
+
+    @property
+    def _mostly(self) -> str:
+        return "when the token expires" if self.strategy == "jwt" else "mostly in milliseconds"
 
     @property
     def command(self) -> str:

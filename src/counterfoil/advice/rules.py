@@ -108,8 +108,8 @@ RULES: Final = (
         when(verifiers="teams"),
         Chosen(
             "hybrid",
-            "Other teams verify alone, with our public keys, and a ban still reaches them within"
-            " seconds.",
+            "Other teams verify alone, with our public keys, and a ban still reaches them in a"
+            " moment.",
         ),
         "They need the issuer's URL and no access to its database, and a check asks nobody.",
         of.BOUND,
@@ -205,8 +205,8 @@ RULES: Final = (
         "as-long-as-it-may",
         when(strategy="hybrid", offline="blips long", ban="seconds minutes"),
         Settings(max_staleness=timedelta(seconds=60)),
-        "`max_staleness` is how long checks go on without the issuer: 60 s is the most. It is also"
-        " how late a ban may come then, and only then.",
+        "`max_staleness` is how long checks go on without the issuer, 60 s at most with any"
+        " client. It is also how late a ban may come then, and only then.",
         of.BOUND,
     ),
     sets(
@@ -342,7 +342,7 @@ RULES: Final = (
         "notes",
         when(people="browser both"),
         "In a browser it belongs into a cookie that no script can read, never into its storage. The"
-        " cookie is this host's alone: the site's server passes on to other hosts what it holds.",
+        " cookie is this host's alone: a call to another host goes through the site's server.",
         of.SESSION_SECRETS,
         of.COOKIES,
     ),

@@ -12,7 +12,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
 TIMEOUT: Final = 20.0
-SHOWN: Final = 10  # characters of a secret
+BEGIN: Final = 6  # characters of a secret that are shown, of its beginning
+END: Final = 4  # and of its end, in which one differs from the next
 LOCAL: Final = "127.0.0.1"
 _SECRETS: Final = frozenset({"token", "refresh_handle", "password", "current", "new"})
 _COOKIE: Final = re.compile(r"(__Host-cf_[\w-]+=)([^;]+)")
@@ -178,7 +179,7 @@ def cut_short(text: str) -> str:
 
 
 def shortened(secret: str) -> str:
-    return f"{secret[:SHOWN]}… ({len(secret)} characters)"
+    return f"{secret[:BEGIN]}…{secret[-END:]} ({len(secret)} characters)"
 
 
 def _content(kind: str, text: bytes) -> Any:

@@ -80,12 +80,13 @@ QUESTIONS: Final = (
     ),
     Question(
         "What is looked up for each request?",
-        "session: the record. jwt and hybrid: nothing.",
+        "session: the record. jwt: nothing. hybrid: the bit, in memory, and nothing of the store.",
         ("many-requests",),
     ),
     Question(
         "What happens on sign-out?",
-        "session and hybrid are refused at the next request. A jwt goes on until it expires.",
+        "session and hybrid are refused at the next request; where the network is broken, hybrid"
+        " after L. A jwt goes on until it expires.",
         ("revoke",),
     ),
     Question(
@@ -95,7 +96,8 @@ QUESTIONS: Final = (
     ),
     Question(
         "What travels, and how large is it?",
-        "A handle has one size, whatever it stands for. A token is many times that, and grows.",
+        "session: a handle of 63 characters, whatever it stands for. jwt and hybrid: a token, of"
+        " 400 to 600 at first, which grows with what it says.",
         ("add-claims",),
     ),
     Question(
@@ -105,17 +107,20 @@ QUESTIONS: Final = (
     ),
     Question(
         "Can another company's service verify it?",
-        "jwt and hybrid: with the public keys alone. A session means nothing elsewhere.",
+        "jwt and hybrid: with the public keys alone, and then without a word of sign-outs until it"
+        " expires. A session means nothing elsewhere.",
         ("another-service", "two-nodes"),
     ),
     Question(
         "What can a thief do?",
-        "Use it, until it is ended or expires. Only session and hybrid can be taken back.",
+        "Use it, until it is ended or expires, and nobody notices by itself. A stolen token is good"
+        " for minutes; a session for as long as it is used, unless somebody ends it. Only session"
+        " and hybrid can be taken back at once. A stolen refresh handle is noticed.",
         ("copied", "replayed", "raced"),
     ),
     Question(
-        "What can an attacker do who has none?",
-        "Neither plant a session, nor send a request in her name, nor change a token.",
+        "What can an attacker do who has stolen nothing?",
+        "Neither plant a session, nor send a request in somebody's name, nor change a token.",
         ("fixated", "forged", "altered"),
     ),
 )

@@ -36,7 +36,8 @@ _ABOUT: Final[dict[StrategyName, tuple[str, str]]] = {
         (
             "The state is in the token itself: who it is, until when, with which roles, and a"
             " signature over all of it. A request reads nothing. A second text, the refresh handle,"
-            " brings the next token, and for that the record is read."
+            " brings the next token, and for that the record is read. A token lives up to a tenth"
+            " less than it may, so that not everybody comes for the next one at once."
         ),
     ),
     "hybrid": (
@@ -74,7 +75,7 @@ def run(bench: Bench) -> Iterator[Seen]:
             "store calls for one request",
             "for a refresh",
             "after signing out",
-            "elsewhere at most",
+            "revoked, good for at most",
         ),
         tuple(rows),
     )
@@ -111,6 +112,12 @@ def _steps(
     given = signed_in(refreshed)
     ended = bench.sign_out(given).expect(200)
     yield Exchange(what="Sign out", answer=ended)
+    if strategy == STRATEGIES[0]:
+        yield Note(
+            "effective_within_seconds is L: how long it can still be accepted at the server, and at"
+            " services with a Counterfoil Verifier. elsewhere_within_seconds is the same for"
+            " services that know nothing but JWTs."
+        )
     after = bench.who(given)
     yield Exchange(what="The same request again", answer=after)
     return (

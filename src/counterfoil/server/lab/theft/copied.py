@@ -45,7 +45,10 @@ def run(bench: Bench) -> Iterator[Seen]:
     yield Sides(
         (
             ("Ann sees", f"{devices}: her own, seen a moment ago. The thief adds none."),
-            ("The administrator sees", f"in the trail: {trail}. No line is about the thief."),
+            (
+                "The administrator sees",
+                f"in the trail, at the end: {trail}. No line is about the thief.",
+            ),
             (
                 "What limits it",
                 (
@@ -80,9 +83,11 @@ def _stolen(
     yield Said("Browser", "Ann uses hers", bench.who(given).expect(200))
     listed = bench.devices(phone).expect(200)
     mine = [each for each in listed.body["sessions"] if each["id"] == given.session_id]
-    trail = bench.trail(person, given.session_id)
     ended = bench.call("DELETE", f"/v1/sessions/{given.session_id}", carried=phone.carried)
-    yield Exchange(what="Ann ends that session, from her phone", answer=ended.expect(200))
+    yield Exchange(
+        what="Ann ends that session, from her phone", answer=ended.expect(200), who="Phone"
+    )
+    trail = bench.trail(person, given.session_id)
     promised = float(ended.body["effective_within_seconds"])
     ((_, found),) = until_refused({"Thief": as_thief}, since=ended.ended, promised=promised)
     yield Said("Thief", found.way, found.answer)

@@ -51,7 +51,11 @@ def run(bench: Bench) -> Iterator[Seen]:
         " sites; the lab attaches it all the same, as if that had failed.",
     )
     yield from _with_cookies(bench, given)
-    yield Chapter("Signing in from another site", "Else a victim would work in somebody's account.")
+    yield Chapter(
+        "Signing in from another site",
+        "Otherwise a victim could be signed in to the attacker's account, and leave her data"
+        " there.",
+    )
     sent = {
         "client_id": "web",
         "identifier": person.identifier,
@@ -72,7 +76,7 @@ def run(bench: Bench) -> Iterator[Seen]:
         what="Sign Ann out", answer=bare.expect(401, "credential_missing"), who="Other site"
     )
     still = bench.who(given["web"]).expect(200)
-    yield Exchange(what="Ann goes on", answer=still)
+    yield Exchange(what="Ann goes on, with her cookie", answer=still)
     yield Sides(
         (
             ("Ann sees", "nothing: she is signed in as before."),

@@ -58,7 +58,10 @@ def run(bench: Bench) -> Iterator[Seen]:
     repeated = counted(trail["refresh_repeated"], "line")
     yield Sides(
         (
-            ("Ann sees", "nothing, as long as the thief keeps step."),
+            (
+                "Ann sees",
+                "nothing, as long as the thief keeps step; then she is signed out.",
+            ),
             ("The administrator sees", f"{repeated} refresh_repeated for {ROUNDS} refreshes."),
             (
                 "What limits it",

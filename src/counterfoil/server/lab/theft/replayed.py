@@ -39,7 +39,8 @@ def run(bench: Bench) -> Iterator[Seen]:
     yield Exchange(what="The thief refreshes with the spent handle", answer=stolen, who="Thief")
     yield Chapter(
         "The family is ended",
-        "Two hold handles of one session, and nobody can tell which of them is Ann.",
+        "The handles of a session are one family: each is replaced by the next. Now two hold"
+        " some of it, and nobody can tell which of them is Ann.",
     )
     token = bench.who(renewed).expect(401, "session_revoked")
     yield Exchange(what="Ann's token", answer=token)

@@ -27,8 +27,8 @@ class _Way(NamedTuple):
 
 _WAYS: Final = (
     _Way("web", "session"),
-    _Way("spa", "token in a cookie"),
-    _Way("api", "token in a header"),
+    _Way("spa", "hybrid in a cookie"),
+    _Way("api", "hybrid in a header"),
 )
 
 
@@ -71,11 +71,13 @@ def run(bench: Bench) -> Iterator[Seen]:
     cookie, header = (sizes[way][-1][0] for way in _WAYS[1:])
     yield Verdict(
         "open",
-        f"A cookie carried {cookie} such roles in a token, a header {header}.",
+        f"A cookie carried {cookie} such roles in a token, a header {header}; the next try was"
+        " refused.",
         "A handle has one size, whatever is said about its owner. A token carries what it says with"
         f" every request. Past {COOKIE} bytes browsers drop a cookie without a word, so Counterfoil"
-        f" refuses to issue it; past {HEADER} proxies refuse the request. It signs no more than"
-        " 4096 bytes of claims in any case. Put ids into a token, and look the rest up.",
+        f" refuses to issue it; past {HEADER} proxies refuse the request. More than 4096 bytes of"
+        " claims are refused with each strategy; in a token the same are a third longer. Put ids"
+        " into a token, and look the rest up.",
     )
 
 

@@ -59,7 +59,7 @@ def run(bench: Bench) -> Iterator[Seen]:
         "Whoever has the public key can check a jwt or a hybrid, in any language, and asks nobody."
         " For the same reason nobody tells them of a sign-out: the token is good there until it"
         " expires, which every answer calls elsewhere_within_seconds. A service with Counterfoil's"
-        " Verifier, or one that reads the published status list, knows better.",
+        " Verifier, or one that reads the published status list, does hear of it.",
     )
 
 

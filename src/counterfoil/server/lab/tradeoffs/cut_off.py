@@ -85,6 +85,11 @@ def run(bench: Bench) -> Iterator[Seen]:
         bars=bars,
     )
     yield Note(
+        "It is less than L: the service goes by when it asked the last question that was answered,"
+        " and that was before the cut. In the list above, time runs from the cut; in the table, for"
+        " the revoked one, from its revocation."
+    )
+    yield Note(
         "A session does not come into it: a service that checks handles has to ask the issuer about"
         " each, so it would have been cut off at once."
     )

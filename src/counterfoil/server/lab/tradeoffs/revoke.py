@@ -29,11 +29,12 @@ _WHY: Final[dict[StrategyName, str]] = {
     "session": "The record says that it has ended, and every request reads the record.",
     "jwt": (
         "The record says that it has ended, and no check reads the record. The refresh is refused"
-        " at once; the token goes on until it expires."
+        " at once; the token goes on for what is left of its 5 s."
     ),
     "hybrid": (
         "The revocation turns one bit over, and those who hold a copy of it are told before the"
-        " revocation is acknowledged. Who could not be told refuses after L."
+        " revocation is acknowledged. One that could not be told notices that it hears nothing, and"
+        " refuses everything once that has lasted for L."
     ),
 }
 

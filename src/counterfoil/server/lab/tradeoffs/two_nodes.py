@@ -52,8 +52,9 @@ def run(bench: Bench) -> Iterator[Seen]:
         yield from _revoked(bench, given, nodes[_STORE])
     yield Verdict(
         "held",
-        "session needs the store and K at every node, hybrid the store and the keys, jwt the keys.",
-        "Two nodes of Counterfoil share the database, and in it the keys, sealed. jwt would do with"
+        "session needs the store at every node, hybrid the store and the keys, jwt the keys.",
+        "And session needs K: the secret with which a server knows its own handles. Two nodes of"
+        " Counterfoil share the database, and in it all keys, sealed. jwt would do with"
         " the keys alone until somebody refreshes or signs out. A Verifier is no node: it needs"
         " the issuer's URL, and holds no secret.",
     )
