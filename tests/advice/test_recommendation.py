@@ -229,6 +229,25 @@ def test_a_site_and_an_app_are_two_clients_of_one_audience() -> None:
     assert site.audience == app.audience
 
 
+@pytest.mark.parametrize(
+    ("answers", "bites"),
+    [
+        ("browser ours one now no tens small file", "at once"),
+        ("programs ours many seconds no thousands small shared", "10 s, mostly in milliseconds."),
+        (
+            "programs foreign few seconds no tens small shared",
+            "300 s at those that know only JWTs.",
+        ),
+        ("programs ours few minutes always tens small file", "when the token expires."),
+    ],
+)
+def test_how_soon_a_ban_bites_is_told_of_verifiers_that_there_are(answers: str, bites: str) -> None:
+    """Those that know only JWTs are spoken of where some do, and another bound holds there."""
+    told = advise(Situation(answers, "session", "").given()).bites
+    assert bites in told
+    assert ("JWTs" in told) == ("foreign" in answers)
+
+
 def test_the_edges_of_an_advice_are_those_that_other_answers_have() -> None:
     """Each turn, taken, leads where it says; what is no turn leads to the same strategy."""
     given = SITUATIONS["a single-page application over five services"].given()

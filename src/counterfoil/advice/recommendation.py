@@ -72,17 +72,15 @@ class Advice:
         """How soon a ban is felt, as the end of a sentence about one."""
         if self.strategy == "session":
             return "bites at once: whoever checks reads the record, or asks the issuer."
+        soon = f"bites within {seconds_up(self.effective_within)} s"
+        if self.strategy == "jwt":
+            return f"{soon}, when the token expires."
         if self.answers["verifiers"] != "foreign":
-            return f"bites within {seconds_up(self.effective_within)} s, {self._mostly}."
+            return f"{soon}, mostly in milliseconds."
         return (
-            f"bites within {seconds_up(self.effective_within)} s at each Counterfoil verifier,"
-            f" {self._mostly}, and within {seconds_up(self.elsewhere_within)} s at those that know"
-            " only JWTs."
+            f"{soon} at each Counterfoil verifier, mostly in milliseconds, and within"
+            f" {seconds_up(self.elsewhere_within)} s at those that know only JWTs."
         )
-
-    @property
-    def _mostly(self) -> str:
-        return "when the token expires" if self.strategy == "jwt" else "mostly in milliseconds"
 
     @property
     def command(self) -> str:
