@@ -236,7 +236,7 @@ def test_a_site_and_an_app_are_two_clients_of_one_audience() -> None:
         ("programs ours many seconds no thousands small shared", "10 s, mostly in milliseconds."),
         (
             "programs foreign few seconds no tens small shared",
-            "300 s at those that know only JWTs.",
+            "60 s at those that know only JWTs.",
         ),
         ("programs ours few minutes always tens small file", "when the token expires."),
     ],
