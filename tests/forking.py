@@ -6,16 +6,10 @@ import subprocess
 import sys
 from typing import Final
 
-_PROGRAM: Final = """
-import os, sys
-import counterfoil
-from counterfoil.drive import drive
-from counterfoil.testing.records import a_session, opened
-
-store = getattr(counterfoil, sys.argv[1])(sys.argv[2]).blocking()
-drive(opened(store, a_session("before")))
+# What each side does with `store`, which has a session "before"; `commits` is how many children.
+BOTH_SIDES: Final = """
 children = []
-for child in range(6):
+for child in range(commits):
     if not (pid := os.fork()):
         code = 1
         try:
@@ -28,8 +22,19 @@ for child in range(6):
             os._exit(code)
     drive(opened(store, a_session(f"parent-{child}", subject="parent")))
     children.append(pid)
+"""
+_PROGRAM: Final = f"""
+import os, sys
+import counterfoil
+from counterfoil.drive import drive
+from counterfoil.testing.records import a_session, opened
+
+store = getattr(counterfoil, sys.argv[1])(sys.argv[2]).blocking()
+drive(opened(store, a_session("before")))
+commits = 6
+{BOTH_SIDES}
 print([os.waitpid(pid, 0)[1] for pid in children])
-names = [f"{who}-{number}" for who in ("child", "parent") for number in range(6)]
+names = [f"{{who}}-{{number}}" for who in ("child", "parent") for number in range(6)]
 print(all(drive(store.look_up(name)) for name in names))
 drive(store.close())
 """

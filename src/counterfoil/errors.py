@@ -189,7 +189,7 @@ class ClaimsTooLarge(AuthError):
     """More is said of the subject than a credential can carry."""
 
     code = "claims_too_large"
-    next_step = "Say less of the subject, such as fewer or shorter roles; then sign in again."
+    next_step = "Say less of the subject, such as fewer or shorter roles; then try again."
 
 
 class IdentifierTaken(AuthError):

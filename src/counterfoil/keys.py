@@ -367,9 +367,9 @@ def _write_key(key: SigningKey) -> dict[str, Any]:
 
 
 def _read_key(entry: Mapping[str, Any], materials: Mapping[str, jws.PrivateMaterial]) -> SigningKey:
-    held = materials.get(entry["kid"])
-    is_same = held is not None and held.to_jwk() == entry["jwk"]
-    material = held if held is not None and is_same else jws.import_private(entry["jwk"])
+    material = materials.get(entry["kid"])
+    if material is None or material.to_jwk() != entry["jwk"]:
+        material = jws.import_private(entry["jwk"])
     members = {name: _moment(entry[name]) for name in ("created_at", "published_at", "ready_at")}
     if entry["retired_at"] is not None:
         members["retired_at"] = _moment(entry["retired_at"])

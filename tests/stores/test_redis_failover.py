@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +12,11 @@ from counterfoil.errors import ConfigurationError
 from counterfoil.stores.redis.store import RedisStore
 from counterfoil.testing.records import NOW, found, revoke
 from engines.valkey import IN_CLUSTER, url_of
+from live import until
 from redis_cluster import SESSION, SHARDS, one_in_each_shard, until_fed
 from valkeys import valkey_cluster, valkey_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engines.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -64,10 +62,3 @@ def follow(master: ValkeyServer, replica: ValkeyServer) -> None:
         own.execute_command("CLUSTER", "REPLICATE", name)
         until(lambda: own.info("replication").get("master_link_status") == "up")
         until(lambda: theirs.info("replication")["connected_slaves"] == 1)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)

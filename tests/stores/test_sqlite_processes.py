@@ -11,6 +11,7 @@ import pytest
 from counterfoil.drive import drive
 from counterfoil.stores.sqlite import SqliteStore
 from counterfoil.testing.records import NOW, a_session, found, opened
+from forking import BOTH_SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ while len(seen) < commits:
     position = read.position
 print(json.dumps(seen))
 """
-FORKS: Final = """
+FORKS: Final = f"""
 drive(opened(store, a_session("before")))
 reading = threading.Event()
 def read_on():
@@ -63,20 +64,7 @@ def read_on():
 readers = [threading.Thread(target=read_on) for _ in range(2)]
 for reader in readers:
     reader.start()
-children = []
-for child in range(commits):
-    if not (pid := os.fork()):
-        code = 1
-        try:
-            assert drive(store.look_up("before"))
-            drive(opened(store, a_session(f"child-{child}", subject=f"child-{child}")))
-            if child % 2:
-                drive(store.close())
-            code = 0
-        finally:
-            os._exit(code)
-    drive(opened(store, a_session(f"parent-{child}", subject="parent")))
-    children.append(pid)
+{BOTH_SIDES}
 codes = [os.waitpid(pid, 0)[1] for pid in children]
 reading.set()
 for reader in readers:
