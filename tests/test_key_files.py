@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from counterfoil.errors import ConfigurationError, KeysStale, KeyTooNew, StoreUnavailable
+from counterfoil.keys import SigningKeySet
 from counterfoil.stores.key_files import KEYS_MAX_AGE, LOOK_EVERY, KeyFiles
 from forging import KEYS, NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.keys import SigningKeySet
     from counterfoil.ports import Keys
 
 
@@ -96,6 +96,21 @@ def test_what_was_made_is_what_the_next_process_finds(tmp_path: Path) -> None:
     assert first.handle_secrets() == second.handle_secrets()
     (secret,) = first.handle_secrets().versions.values()
     assert len(secret) == 32
+
+
+def test_keys_that_this_process_made_are_not_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first nor those that follow: to examine an RSA key costs as much as to make it
+    often does, and a server that starts would wait for it."""
+    monkeypatch.setattr(SigningKeySet, "generate", lambda *, now: KEYS)  # noqa: ARG005 - a clock's
+    files = KeyFiles(tmp_path)
+    first = files.signing_keys()
+    assert {id(key.material) for key in first.keys} == {id(key.material) for key in KEYS.keys}
+    changed = files.update(lambda keys: keys.rotate("RS256", now=NOW))
+    later = files.signing_keys()
+    assert later.active("RS256").kid != first.active("RS256").kid
+    assert {id(key.material) for key in later.keys} == {id(key.material) for key in changed.keys}
 
 
 def test_several_processes_that_start_at_once_make_one_set(tmp_path: Path) -> None:

@@ -162,8 +162,9 @@ class PrivateMaterial:
         return PublicMaterial(self.algorithm, _public_half(self._key))
 
     def to_jwk(self) -> dict[str, str]:
-        """The whole private key. Only for a file that nobody else can read."""
-        return {name: str(value) for name, value in self._key.dict_value.items()}
+        """The whole private key, its members in order of their names. Only for a file that nobody
+        else can read."""
+        return {name: str(value) for name, value in sorted(self._key.dict_value.items())}
 
 
 def generate(algorithm: Algorithm) -> PrivateMaterial:

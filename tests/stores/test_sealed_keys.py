@@ -10,17 +10,18 @@ import pytest
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, KeysStale, NotFound
+from counterfoil.keys import SigningKeySet
 from counterfoil.status_change import Position
 from counterfoil.stores.postgres import PostgresStore
 from counterfoil.stores.sealed_keys import Seal, SealedKeys
 from counterfoil.testing import FrozenClock
+from forging import KEYS
 from postgresql import new_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from counterfoil.keys import SigningKeySet
     from counterfoil.stores.rows import Rows, Transaction
 
 SECRET: Final = "otters juggle nine brass lanterns"
@@ -64,6 +65,18 @@ def test_nodes_that_begin_at_once_make_the_keys_once(rows: Rows, tmp_path: Path)
         thread.join()
     assert len({each.signing_keys().to_json() for each in nodes}) == 1
     assert len({each.handle_secrets().versions[0] for each in nodes}) == 1
+
+
+def test_a_node_does_not_examine_the_keys_that_it_made(
+    rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what others made is read with suspicion."""
+    monkeypatch.setattr(SigningKeySet, "generate", lambda *, now: KEYS)  # noqa: ARG005 - a clock's
+    maker, other = node(rows, tmp_path / "maker"), node(rows, tmp_path / "other")
+    made, found = maker.signing_keys(), other.signing_keys()
+    assert made.to_json() == found.to_json()
+    assert {id(key.material) for key in made.keys} == {id(key.material) for key in KEYS.keys}
+    assert {id(key.material) for key in made.keys}.isdisjoint(id(k.material) for k in found.keys)
 
 
 def test_a_change_at_one_node_is_known_at_another_with_its_next_look(

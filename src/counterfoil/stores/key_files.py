@@ -81,7 +81,7 @@ class KeyFiles:
 
     def handle_secrets(self) -> HandleSecrets:
         """K, in all versions that are kept."""
-        return self._secrets.recent() or self._first(self._secrets, new_secrets)
+        return self._secrets.recent() or self._first(self._secrets, _new_secrets)
 
     def update(self, change: Callable[[SigningKeySet], SigningKeySet]) -> SigningKeySet:
         """Replaces the keys by what `change` makes of them, durably, one process at a time.
@@ -95,7 +95,7 @@ class KeyFiles:
             changed = change(keys)
             if changed is not keys:
                 self._write(self._keys.path, changed.to_json())
-                self._keys.load()
+                self._keys.load(changed)
         return changed
 
     def contents(self) -> list[tuple[str, str]]:
@@ -133,14 +133,18 @@ class KeyFiles:
                     return float("nan")
         return self._clock.uptime() - min(self._keys.seen_at, self._secrets.seen_at)
 
-    def _first(self, file: _Watched[Content], make: Callable[[], str]) -> Content:
+    def _first(self, file: _Watched[Content], make: Callable[[], tuple[Content, str]]) -> Content:
+        """The content, made if nobody has made it. make: it, and how it is written."""
+        made = None
         with self._locked():
             if not file.path.exists():
-                self._write(file.path, make())
-            return file.load()
+                made, text = make()
+                self._write(file.path, text)
+            return file.load(made)
 
-    def _new_keys(self) -> str:
-        return SigningKeySet.generate(now=self._clock.now()).to_json()
+    def _new_keys(self) -> tuple[SigningKeySet, str]:
+        made = SigningKeySet.generate(now=self._clock.now())
+        return made, made.to_json()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -187,8 +191,8 @@ class KeyFiles:
 
 
 class _Watched(Generic[Content]):
-    """A file's content, read again when the file is another one. read: is given what was there
-    before, if anything was."""
+    """A file's content, read again when the file is another one. read: is given what is known of
+    it already, if anything is."""
 
     def __init__(
         self,
@@ -236,8 +240,9 @@ class _Watched(Generic[Content]):
         if self._content is not None or self.path.exists():
             self.load()
 
-    def load(self) -> Content:
-        """Reads the file. Raises `ConfigurationError`."""
+    def load(self, known: Content | None = None) -> Content:
+        """Reads the file. known: what it should have; by default what was there before. Raises
+        `ConfigurationError`."""
         started_at = self._clock.uptime()
         try:
             with self.path.open("rb") as file:
@@ -248,7 +253,7 @@ class _Watched(Generic[Content]):
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigurationError(f"Run chmod 600 {self.path}: others can read or write it.")
         try:
-            content = self._read(data, self._content)
+            content = self._read(data, known or self._content)
         except ConfigurationError as why:
             raise ConfigurationError(f"{self.path}: {why.detail}") from None
         # The content before the mark: another thread that sees the new mark takes the content.
@@ -270,6 +275,11 @@ def _unreadable(path: Path, why: OSError | ConfigurationError) -> ConfigurationE
 
 def _mark(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode
+
+
+def _new_secrets() -> tuple[HandleSecrets, str]:
+    text = new_secrets()
+    return read_secrets(text.encode()), text
 
 
 def new_secrets() -> str:

@@ -158,10 +158,10 @@ class SealedKeys:
     def refresh(self) -> None:
         """Reads what has changed; makes what is not there yet. Raises `StoreUnavailable`."""
         with self._reading:
-            began, kept = self._clock.uptime(), self._kept
+            began, kept, made = self._clock.uptime(), self._kept, None
             versions: dict[str, int] = dict(drive(self._rows.all(_VERSIONS)))
             if versions.keys() != {SIGNING_KEYS, HANDLE_SECRETS}:
-                drive(self._rows.transaction(self._make))
+                made = drive(self._rows.transaction(self._make))
                 versions = dict(drive(self._rows.all(_VERSIONS)))
             if kept.keys is None:
                 drive(self._rows.transaction(self._seal_anew))
@@ -169,7 +169,7 @@ class SealedKeys:
             if versions != kept.versions:
                 _, content = drive(self._read(self._rows, SIGNING_KEYS))
                 kept = _Kept(
-                    SigningKeySet.from_json(content, kept.keys),
+                    SigningKeySet.from_json(content, kept.keys or made),
                     read_secrets(drive(self._read(self._rows, HANDLE_SECRETS))[1]),
                     versions,
                 )
@@ -216,15 +216,19 @@ class SealedKeys:
             raise KeysStale("The keys in the database could not be read for too long.")
         return kept
 
-    async def _make(self, transaction: Transaction) -> None:
+    async def _make(self, transaction: Transaction) -> SigningKeySet | None:
+        """What is not there yet. Answers the keys, where it made them."""
         await transaction.lock("keys")
         known: dict[str, int] = dict(await transaction.all(_VERSIONS))
+        made = None
         if SIGNING_KEYS not in known:
-            made = SigningKeySet.generate(now=self._clock.now()).to_json()
-            await transaction.run(_WRITE, (SIGNING_KEYS, 1, self._seal.close(SIGNING_KEYS, made)))
+            made = SigningKeySet.generate(now=self._clock.now())
+            sealed = self._seal.close(SIGNING_KEYS, made.to_json())
+            await transaction.run(_WRITE, (SIGNING_KEYS, 1, sealed))
         if HANDLE_SECRETS not in known:
             sealed = self._seal.close(HANDLE_SECRETS, new_secrets())
             await transaction.run(_WRITE, (HANDLE_SECRETS, 1, sealed))
+        return made
 
     async def _seal_anew(self, transaction: Transaction) -> None:
         """Once, as a node begins: so a secret that no node begins with any more opens nothing."""
