@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import socket
 import sys
 import threading
@@ -13,11 +14,13 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import uvloop
 
+import prepared
 from counterfoil.client import Client
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.composition import TABLES, compose
@@ -28,10 +31,10 @@ from counterfoil.server.settings import Settings
 from counterfoil.server.storing import opened
 from counterfoil.server.tables.clients import ClientRows
 from counterfoil.stores.migrations import migrate
+from prepared import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from counterfoil.server.composition import Server
 
@@ -58,6 +61,7 @@ MORE_CLIENTS: Final = (
     Client(client_id="fleeting", strategy="session", carrier="cookie", lifetime=FLEETING),
     Client(client_id="rsa", strategy="jwt", algorithm="RS256", typ="JWT"),
 )
+Process: TypeAlias = Popen[str] | Running
 
 
 class Answer(NamedTuple):
@@ -306,15 +310,14 @@ def serving(data: Path, *, hasher: PasswordHasher | None = None, **settings: Any
 
 @contextmanager
 def process(
-    data: Path, *, cheap: bool = True, **settings: Any
-) -> Iterator[tuple[Site, Popen[str]]]:
+    data: Path, *, cheap: bool = True, anew: bool = False, **settings: Any
+) -> Iterator[tuple[Site, Process]]:
     """A server in a process of its own, its log beside the data; killed at the end if it still
-    lives."""
+    lives. anew: the program is loaded for it, as by somebody who starts it."""
     data.mkdir(mode=0o700, exist_ok=True)
     log = data.with_suffix(".log")
-    chosen = {"dev": True, "data": str(data), **settings, "cheap": cheap}
-    command = [sys.executable, __file__, json.dumps(chosen)]
-    with log.open("a") as errors, Popen(command, stdout=PIPE, stderr=errors, text=True) as running:
+    chosen = json.dumps({"dev": True, "data": str(data), **settings, "cheap": cheap})
+    with _begun(chosen, log, anew=anew) as running:
         try:
             assert running.stdout is not None
             ready = json.loads(running.stdout.readline() or "null")
@@ -322,6 +325,21 @@ def process(
             yield Site(ready["port"], data, ready["demo_password"]), running
         finally:
             running.kill()
+
+
+def _begun(chosen: str, log: Path, *, anew: bool) -> Process:
+    if anew:
+        with log.open("a") as errors:
+            command = [sys.executable, __file__, chosen]
+            return Popen(command, stdout=PIPE, stderr=errors, text=True)
+    return prepared.start(
+        _own_process, chosen, folder=Path.cwd(), environment=dict(os.environ), stderr=log
+    )
+
+
+def _own_process(chosen: str) -> None:
+    settings = json.loads(chosen)
+    run(in_this_process(settings, cheap=settings.pop("cheap")))
 
 
 def until(holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
@@ -333,5 +351,4 @@ def until(holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
 
 
 if __name__ == "__main__":
-    sent = json.loads(sys.argv[1])
-    run(in_this_process(sent, cheap=sent.pop("cheap")))
+    _own_process(sys.argv[1])

@@ -6,17 +6,16 @@ import http.client
 import json
 import os
 import signal
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import live
-from cli.terminal import PROGRAM, Served, start
+from cli.terminal import Served, start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 AT_ONCE: Final = 24  # connections that nobody has closed yet: whoever is idle takes the next one
@@ -112,9 +111,9 @@ def crews(folder: Path) -> Iterator[Callable[..., Crew]]:
     """Starts servers of several workers, which end with the test."""
     running: list[Served] = []
 
-    def begin(size: int, *arguments: str, program: Sequence[str] = PROGRAM) -> Crew:
+    def begin(size: int, *arguments: str, patch: str = "") -> Crew:
         given = ["--dev", "--workers", str(size), "--log-level", "debug", *arguments]
-        running.append(start(folder, *given, program=program, own_group=True))
+        running.append(start(folder, *given, patch=patch, own_group=True))
         return Crew(running[-1], size)
 
     yield begin
@@ -126,8 +125,3 @@ def crews(folder: Path) -> Iterator[Callable[..., Crew]]:
         each.stop()
         with suppress(ProcessLookupError):
             os.killpg(each.process.pid, signal.SIGKILL)
-
-
-def with_patch(patch: str) -> tuple[str, ...]:
-    """The program, after this statement was run in it."""
-    return sys.executable, "-c", f"{patch}\nfrom counterfoil.cli.main import main\nmain()"

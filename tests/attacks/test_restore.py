@@ -25,7 +25,6 @@ from counterfoil.stores.key_files import KeyFiles
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from subprocess import Popen
 
 DATABASE: Final = "counterfoil.db"
 CLIENTS: Final = ("web", "api", "partner", "phone")
@@ -44,7 +43,7 @@ class Place:
     def database(self) -> Path:
         return self.data / DATABASE
 
-    def serving(self) -> AbstractContextManager[tuple[live.Site, Popen[str]]]:
+    def serving(self) -> AbstractContextManager[tuple[live.Site, live.Process]]:
         """A server in a process; killed, as by a crash, at the end, unless it has ended."""
         more: dict[str, Any] = (
             {"port": self.port, "issuer": f"http://localhost:{self.port}"} if self.port else {}
@@ -78,7 +77,7 @@ def place(tmp_path: Path, keys: Path) -> Place:
     return place
 
 
-def stop(running: Popen[str]) -> None:
+def stop(running: live.Process) -> None:
     running.send_signal(signal.SIGTERM)
     running.wait(live.PATIENCE)
 

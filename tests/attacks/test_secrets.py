@@ -110,7 +110,9 @@ def test_no_file_and_no_line_of_a_process_holds_a_secret(tmp_path: Path) -> None
         device = live.Person(site, "demo", site.demo_password or "", "")
         told.hear(device.try_sign_in("api"))
         running.terminate()
-        output, _ = running.communicate(timeout=live.PATIENCE)
+        running.wait(live.PATIENCE)
+        assert running.stdout is not None
+        output = running.stdout.read()
         errors = data.with_suffix(".log").read_text()
     secrets = told.known()
     assert errors

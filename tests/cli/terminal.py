@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pty
 import re
@@ -12,24 +11,24 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
+import prepared
+from counterfoil.cli.main import main
+from prepared import Running, Surroundings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 PROGRAM: Final = (sys.executable, "-m", "counterfoil.cli.main")
 PASSWORD: Final = "plum-anchor-violet-hatch"
 PATIENCE: Final = 60.0
 OURS: Final = ("COUNTERFOIL_", "FORCE_COLOR", "NO_COLOR", "COLUMNS")
-
-# Each command is a process of its own, forked from one that has imported the program: for a
-# hundred commands, importing would take most of the time.
-_PROCESSES: Final = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["counterfoil.cli.program", "cli.terminal"])
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def run(arguments: list[str], folder: Path, env: dict[str, str], streams: list[str]) -> None:
-    """Becomes the command, in a process of its own."""
-    from counterfoil.cli.main import main
-
-    for number, name in enumerate(streams):
-        os.dup2(os.open(name, os.O_RDWR), number)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - a number, for as long as the process is
-        for number, mode in enumerate("rww")
-    )
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(folder)
+def command(*arguments: str, patch: str = "") -> None:
+    """What a process of its own runs: `counterfoil` with these arguments, after this statement."""
+    exec(patch, {})  # noqa: S102 - the test's own
     sys.argv = ["counterfoil", *arguments]
     main()
 
@@ -69,19 +58,20 @@ class Terminal:
 
     folder: Path
 
-    def __call__(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Said:
+    def __call__(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        env: dict[str, str] | None = None,
+        patch: str = "",
+    ) -> Said:
+        """patch: a statement that is run first."""
         with tempfile.TemporaryDirectory() as place:
-            streams = [str(Path(place) / name) for name in ("in", "out", "err")]
-            for name, text in zip(streams, (stdin, "", ""), strict=True):
-                Path(name).write_text(text, encoding="utf-8")
-            given = (list(arguments), self.folder, environment(**(env or {})), streams)
-            process = _PROCESSES.Process(target=run, args=given)
-            process.start()
-            process.join(PATIENCE)
-            out, err = (Path(name).read_text(encoding="utf-8") for name in streams[1:])
-            said = Said(process.exitcode, out, err)
-            process.close()
-        return said
+            typed, out, err = (Path(place) / name for name in ("in", "out", "err"))
+            typed.write_text(stdin, encoding="utf-8")
+            into = Surroundings(self.folder, environment(**(env or {})), typed, out, err)
+            code = Running(partial(command, patch=patch), *arguments, into=into).wait(PATIENCE)
+            return Said(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
     def typing(self, *arguments: str, keys: list[tuple[str, str]]) -> Said:
         """On a terminal: once a text is there, its keys are typed. Everything is shown."""
@@ -116,7 +106,7 @@ def _read(terminal: int) -> str:
 class Served:
     """A server that runs, what it told when it started, and the terminal beside it."""
 
-    process: subprocess.Popen[str]
+    process: Running
     told: str
     log: Path
     data: Path
@@ -186,21 +176,19 @@ def start(
     folder: Path,
     *arguments: str,
     last: str = "-X DELETE",
-    program: Sequence[str] = PROGRAM,
+    patch: str = "",
     own_group: bool = False,
 ) -> Served:
     """Starts a server and reads what it tells, up to the line that has `last`."""
     data, log, told = folder / "data", folder / "log", ""
-    with log.open("a") as errors:
-        process = subprocess.Popen(
-            [*program, "serve", "--port", "0", "--data", str(data), *arguments],
-            cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=own_group,
-        )
+    process = prepared.start(
+        partial(command, patch=patch),
+        *("serve", "--port", "0", "--data", str(data), *arguments),
+        folder=folder,
+        environment=environment(),
+        stderr=log,
+        own_group=own_group,
+    )
     assert process.stdout is not None
     for line in process.stdout:
         told += line

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import signal
+from asyncio.selector_events import BaseSelectorEventLoop
+from typing import TYPE_CHECKING
 
 import pytest
 
+from counterfoil.cli.compare.beside import beside
 from counterfoil.cli.demo.interruptions import heard_later
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from selectors import BaseSelector
 
 
 def test_what_comes_meanwhile_is_heard_afterwards() -> None:
@@ -32,3 +39,21 @@ def test_where_nothing_comes_nothing_is_heard() -> None:
     with heard_later():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_event_loop_is_made_whole_and_closed_before_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that was begun complains on standard error when it is thrown away."""
+    made: list[BaseSelectorEventLoop] = []
+    whole = BaseSelectorEventLoop.__init__
+
+    def init(loop: BaseSelectorEventLoop, selector: BaseSelector | None = None) -> None:
+        signal.raise_signal(signal.SIGINT)
+        whole(loop, selector)
+        made.append(loop)
+
+    monkeypatch.setattr(BaseSelectorEventLoop, "__init__", init)
+    with pytest.raises(KeyboardInterrupt), beside(tmp_path, "http://127.0.0.1:1", ""):
+        pass
+    assert [loop.is_closed() for loop in made] == [True]

@@ -73,7 +73,7 @@ def test_an_issuer_whose_clock_jumps(
     data.chmod(0o700)
     for name, text in clock.environment.items():
         monkeypatch.setenv(name, text)
-    with live.process(data, max_staleness=1, log_level="warning") as (site, _):
+    with live.process(data, anew=True, max_staleness=1, log_level="warning") as (site, _):
         person = site.person()
         devices = {name: person.sign_in("api") for name in NAMES}
         checker = fleet.start("jumping", site.url)

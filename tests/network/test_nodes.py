@@ -19,7 +19,6 @@ from valkeys import empty_valkey, valkey_cluster
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from subprocess import Popen
 
     from engines.postgres import PostgresServer
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class Nodes(NamedTuple):
     one: live.Site
     two: live.Site
-    processes: tuple[Popen[str], Popen[str]]
+    processes: tuple[live.Process, live.Process]
 
     def at_two(self, device: live.Device) -> live.Answer:
         """What the other node says to a device of the first."""

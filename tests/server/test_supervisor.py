@@ -22,7 +22,7 @@ import pytest
 import live
 from cli.terminal import PROGRAM, Terminal, environment
 from counterfoil.server.workers.supervisor import LONGEST_PAUSE, pause
-from working import Crew, crews, is_there, with_patch
+from working import Crew, crews, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,7 +144,7 @@ def test_one_that_cannot_start_again_is_tried_again_and_again(
     crew: Callable[..., Crew], tmp_path: Path, patch: str, event: str
 ) -> None:
     """While another answers, who comes is served; mended, all are there again."""
-    two = crew(2, program=with_patch(patch))
+    two = crew(2, patch=patch)
     (tmp_path / "broken").touch()
     os.kill(two.pids()[2], signal.SIGKILL)
     live.until(lambda: len(two.told(event)) >= 3)
@@ -179,25 +179,18 @@ def test_a_first_worker_that_cannot_start_ends_it_all(
 ) -> None:
     """In one sentence; what is wrong with the set-up is told as without workers, with code 2."""
     (tmp_path / "data").mkdir(mode=0o700)
-    serve = [*with_patch(patch), "serve", "--dev", "--port", "0", "--workers", "2"]
-    done = subprocess.run(
-        [*serve, "--data", "data"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=live.PATIENCE,
+    said = Terminal(tmp_path)(
+        "serve", "--dev", "--port", "0", "--workers", "2", "--data", "data", patch=patch
     )
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.splitlines()[-1].startswith(sentence)
-    assert '"event"' not in done.stderr
+    assert (said.code, said.out) == (code, "")
+    assert said.err.splitlines()[-1].startswith(sentence)
+    assert '"event"' not in said.err
 
 
 def test_as_many_files_as_may_be_are_open(crew: Callable[..., Crew]) -> None:
     """Each verifier that waits holds a connection: the soft limit becomes the hard one."""
     limited = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (256, 1024))"
-    two = crew(2, program=with_patch(limited))
+    two = crew(2, patch=limited)
     assert "\nprocess_max_fds 1024.0\n" in metrics(two)
 
 

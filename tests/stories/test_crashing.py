@@ -13,13 +13,12 @@ import live
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from subprocess import Popen
 
 SESSIONS = 60
 AGAIN = "moles paint nine tin umbrellas"
 
 
-def kill(running: Popen[str]) -> None:
+def kill(running: live.Process) -> None:
     running.kill()
     running.wait(live.PATIENCE)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -92,9 +92,9 @@ class Beside:
 def beside(data: Path, issuer: str, address: str) -> Iterator[Beside]:
     """The parts of the server whose folder that is. address: of a store that is not in it."""
     settings = load({"data": data, "issuer": issuer, "store": address or None}, environment={})
-    with asyncio.Runner() as runner:
+    with ExitStack() as kept:
         with heard_later():
-            runner.get_loop()
+            runner = kept.enter_context(asyncio.Runner())  # which makes its loop here
         server = runner.run(compose(settings, sweeps=False))
         try:
             yield Beside(server, runner)
