@@ -249,6 +249,21 @@ def test_a_database_that_cannot_be_read_is_moved_away(
     assert former.read_bytes() == spoilt
 
 
+@pytest.mark.parametrize("content", [b"not a database", None], ids=["unreadable", "sound"])
+def test_what_was_there_before_two_restores_of_one_second_is_kept(
+    data: Path, made: Path, terminal: Terminal, content: bytes | None
+) -> None:
+    """Each under a name of its own."""
+    shutil.copytree(made, data)
+    settings, copy = Settings(data=data), terminal.folder / "copy.db"
+    sqlite_copies.copy_out(settings.database, copy, made_at=NOW, progress=lambda _: None)
+    if content is not None:
+        settings.database.write_bytes(content)
+    kept = [asyncio.run(restoring.put_back(copy, settings, now=NOW)).former for _ in range(2)]
+    assert None not in kept
+    assert len({former.read_bytes() for former in kept if former is not None}) == 2
+
+
 def test_two_restores_take_turns(data: Path, made: Path, terminal: Terminal) -> None:
     """The second is told to wait, and has changed nothing."""
     shutil.copytree(made, data)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +124,7 @@ async def _declare(fresh: Path, settings: Settings, *, now: datetime) -> Declare
 
 def _exchange(fresh: Path, database: Path, *, now: datetime) -> Path | None:
     """Has the database be the fresh one, and returns where the former is kept."""
-    former = _beside(database, f".before-{now:%Y%m%dT%H%M%SZ}")
+    former = _free(_beside(database, f".before-{now:%Y%m%dT%H%M%SZ}"))
     if not database.exists():
         return _rename(fresh, database, former)
     try:
@@ -167,6 +168,12 @@ def _alone(folder: Path) -> Iterator[None]:
 def _remove(fresh: Path) -> None:
     for suffix in ("", *LOGS):
         _beside(fresh, suffix).unlink(missing_ok=True)
+
+
+def _free(path: Path) -> Path:
+    """The name, or the next that is free: two may be put back within a second."""
+    names = (path if not number else _beside(path, f"-{number + 1}") for number in count())
+    return next(name for name in names if not name.exists())
 
 
 def _beside(path: Path, suffix: str) -> Path:
