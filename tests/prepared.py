@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 NOTHING: Final = Path(os.devnull)
 _PROCESSES: Final = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["counterfoil.cli.program", "counterfoil.server.serving"])
+_PROCESSES.set_forkserver_preload(
+    ["counterfoil.cli.program", "counterfoil.server.serving", "httpx2"]
+)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
+import prepared
+from cli import terminal
 from counterfoil import BlockingCounterfoil, Counterfoil
 from docs.transcript import Transcript
 from postgresql import new_schema
@@ -120,17 +122,13 @@ class Reader:
     def server(self) -> Iterator[None]:
         """A development server, until the page is read."""
         log = self.folder / "log"
-        with (
-            log.open("w") as errors,
-            subprocess.Popen(
-                [str(PROGRAMS / "counterfoil"), "serve", "--dev", "--port", "0"],
-                cwd=self.folder,
-                env=environment(),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            ) as process,
-        ):
+        with prepared.start(
+            terminal.command,
+            *("serve", "--dev", "--port", "0"),
+            folder=self.folder,
+            environment=environment(),
+            stderr=log,
+        ) as process:
             try:
                 for line in process.stdout or ():
                     self.greeting += line

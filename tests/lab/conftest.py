@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from counterfoil.server.lab.bench import Bench
+from counterfoil.server.passwords.hashing import CHEAPEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def bench() -> Iterator[Bench]:
-    bench = Bench()
+    bench = Bench(CHEAPEST)
     try:
         yield bench
     finally:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.server.lab.seen import Run, Seen
+    from counterfoil.server.passwords.argon2id import HashProfile
 
 
 class NoBench:
@@ -28,6 +29,9 @@ class NoBench:
 
     started_in = 0.0
     closed = 0
+
+    def __init__(self, _: HashProfile) -> None:
+        pass
 
     def close(self) -> None:
         type(self).closed += 1

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from counterfoil.server.passwords.argon2id import HashProfile
+
 __all__ = ["site"]
 
 ADDRESSES = ["/lab", "/lab/advice", *(f"/lab/{slug}" for slug in BY_SLUG)]
@@ -36,8 +38,8 @@ def benches(monkeypatch: pytest.MonkeyPatch) -> list[Bench]:
     found: list[Bench] = []
 
     class Kept(Bench):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, profile: HashProfile) -> None:
+            super().__init__(profile)
             found.append(self)
 
     monkeypatch.setattr(laboratory, "Bench", Kept)

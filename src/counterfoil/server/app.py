@@ -50,7 +50,7 @@ def application(server: Server) -> FastAPI:
     sampler = Sampler(server.metrics, server.auth.clock, takes=server.sweeps)
     endings = ClientEndings(server.auth)
     has_lab = server.settings.dev and bool(server.settings.pages_client)
-    lab = Laboratory() if has_lab else None
+    lab = Laboratory(server.hasher.profile) if has_lab else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

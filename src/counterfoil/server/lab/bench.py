@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from counterfoil.server.lab.calling import Answer, Caller, Carried, NotAsSaid
 from counterfoil.server.lab.child import Child
 from counterfoil.server.lab.registered import ADMINISTRATOR
 from counterfoil.server.lab.relay import Relay
+from counterfoil.server.passwords.argon2id import RECOMMENDED, HashProfile
 
 CLIENT_OF: Final[dict[StrategyName, str]] = {"session": "web", "jwt": "partner", "hybrid": "api"}
 # The same, where no token may expire meanwhile.
@@ -51,10 +52,12 @@ class Person:
 
 
 class Bench:
-    """Starts the scratch server. Raises `NotAsSaid` where it does not begin."""
+    """Starts the scratch server, which spends so much on a password. Raises `NotAsSaid` where it
+    does not begin."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: HashProfile = RECOMMENDED) -> None:
         began = time.monotonic()
+        self._profile = profile
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.relay = Relay()
         self.issuer = f"http://127.0.0.1:{self.relay.port}"
@@ -79,6 +82,7 @@ class Bench:
             data=str(data),
             issuer=self.issuer,
             password=self._password,
+            hashing=asdict(self._profile),
             removes=str(removes or ""),
         )
         return int(child.said()["port"])

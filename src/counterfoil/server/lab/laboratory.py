@@ -13,6 +13,7 @@ from typing import Final
 from counterfoil.server.lab.bench import Bench
 from counterfoil.server.lab.calling import NotAsSaid
 from counterfoil.server.lab.seen import Experiment, Note, Seen, Verdict, seconds
+from counterfoil.server.passwords.argon2id import RECOMMENDED, HashProfile
 
 UNUSED: Final = 120.0  # seconds until the bench is taken down
 MOST_AT_ONCE: Final = 4  # one goes on, the others wait
@@ -24,9 +25,11 @@ _STOPPING: Final = Verdict("failed", "The server stops.", "The experiment ended 
 
 
 class Laboratory:
-    """Runs experiments. unused: for how many seconds the bench is kept for the next one."""
+    """Runs experiments. profile: what its servers spend on a password; whoever has a lab gives its
+    own. unused: for how many seconds the bench is kept for the next one."""
 
-    def __init__(self, *, unused: float = UNUSED) -> None:
+    def __init__(self, profile: HashProfile = RECOMMENDED, *, unused: float = UNUSED) -> None:
+        self._profile = profile
         self._unused = unused
         self._turn = threading.Lock()
         self._counting = threading.Lock()
@@ -68,7 +71,7 @@ class Laboratory:
         try:
             if self._bench is None:
                 yield Note("Starting a scratch server with a store of its own …")
-                self._bench = Bench()
+                self._bench = Bench(self._profile)
                 yield Note(f"It answers after {seconds(self._bench.started_in)}.")
             for each in experiment.run(self._bench):
                 yield each

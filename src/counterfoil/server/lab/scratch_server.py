@@ -19,6 +19,7 @@ from counterfoil.server.lab.registered import ADMINISTRATOR, CLIENTS
 from counterfoil.server.operations import logs
 from counterfoil.server.operations.metrics import Durations, Metrics
 from counterfoil.server.operations.signals import SignalledServer
+from counterfoil.server.passwords.hashing import HashProfile, PasswordHasher
 from counterfoil.server.serving import collect_seldom, listen, run, web_config
 from counterfoil.server.settings import Settings
 from counterfoil.server.storing import opened
@@ -83,7 +84,8 @@ async def _serve(told: dict[str, Any]) -> None:
     await _prepare(settings)
     metrics = Metrics()
     metrics.store_seconds = _Noted(metrics.store_seconds)
-    server = await compose(settings, metrics=metrics)
+    hasher = PasswordHasher(HashProfile(**told["hashing"]))
+    server = await compose(settings, hasher=hasher, metrics=metrics)
     with suppress(IdentifierTaken):  # by another node of the same store
         await server.accounts.register(ADMINISTRATOR, told["password"], roles=["admin"])
     config = web_config(server)
