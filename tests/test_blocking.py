@@ -88,7 +88,8 @@ def test_a_session_lives_and_ends(
 ) -> None:
     """Open, check, confirm, refresh, step up, list, change, revoke: without a loop."""
     before = auth.subject("ann")
-    opened = auth.open("ann", client_id=client_id, expected=before, device="Firefox")
+    opened = auth.open("ann", client_id=client_id, expected=before, device="Firefox", address="::1")
+    assert (opened.session.device, opened.session.address) == ("Firefox", "::1")
     assert auth.check(credential(opened), audience=client_id).subject == "ann"
     assert auth.confirm(credential(opened)).subject == "ann"
     if opened.credential.refresh_handle:

@@ -15,6 +15,7 @@ from counterfoil.errors import (
     SignInRefused,
     SubjectSuspended,
 )
+from counterfoil.session import ADDRESS_KEPT
 from scenes import (
     API,
     CLIENTS,
@@ -124,6 +125,21 @@ async def test_the_trail_says_who_signed_in_from_where() -> None:
         assert (event.kind, event.subject, event.at) == ("session_opened", "ann", s.now)
         assert (event.session_id, event.client_id) == (opened.session.id, "api")
         assert event.detail == {"device": "Firefox on Debian"}
+        assert opened.session.address == ""
+
+
+async def test_the_record_and_the_trail_say_from_which_address() -> None:
+    """As the application gave it, of whatever length; it stays through a refresh."""
+    with scene() as s:
+        opened = await s.open("ann", device="Firefox", address="203.0.113.9")
+        await s.refresh(opened)
+        assert (await s.record(opened)).address == "203.0.113.9"
+        assert (await s.trail())[0].detail == {"device": "Firefox", "address": "203.0.113.9"}
+    with scene() as s:
+        opened = await s.open("ann", address="nonsense" * 1000)
+        kept = (await s.record(opened)).address
+        assert len(kept) == ADDRESS_KEPT
+        assert (await s.trail())[0].detail == {"device": "", "address": kept}
 
 
 @pytest.mark.parametrize("subject", ["", "a b", "é", "a\nb", "x" * 256])

@@ -12,7 +12,7 @@ from counterfoil import handle as handles
 from counterfoil.errors import SessionExpired, SessionRevoked
 from counterfoil.handle import HandleSecrets
 from counterfoil.lifetime import Lifetime
-from counterfoil.session import INDICES_KEPT, SPENT_KEPT, Session, StatusIndex, opened
+from counterfoil.session import ADDRESS_KEPT, INDICES_KEPT, SPENT_KEPT, Session, StatusIndex, opened
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -34,6 +34,26 @@ def rotated(session: Session, *, now: datetime) -> Session:
 
 def index(name: str = "list", number: int = 7, claims_version: int = 0) -> StatusIndex:
     return StatusIndex(name, number, claims_version, NOW + timedelta(hours=2))
+
+
+def test_an_address_is_kept_as_it_was_given_and_nonsense_only_in_part() -> None:
+    """The longest address fits; where none is given it is empty."""
+    longest = "0000:0000:0000:0000:0000:ffff:255.255.255.255"
+
+    def kept(address: str) -> str:
+        return opened(
+            FIRST,
+            subject="ann",
+            client_id="web",
+            lifetime=LIFETIME,
+            device="",
+            address=address,
+            now=NOW,
+        ).address
+
+    assert fresh().address == ""
+    assert kept(longest) == longest
+    assert kept("x" * 10_000) == "x" * ADDRESS_KEPT
 
 
 def test_a_session_expires_at_its_idle_end_but_never_past_the_absolute_one() -> None:

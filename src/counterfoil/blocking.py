@@ -104,12 +104,18 @@ class BlockingCounterfoil:
         *,
         client_id: str | None = None,
         device: str = "",
+        address: str = "",
         claims: Claims | None = None,
         expected: SubjectState | None = None,
     ) -> Opened:
         return drive(
             self._engine.open(
-                subject, client_id=client_id, device=device, claims=claims, expected=expected
+                subject,
+                client_id=client_id,
+                device=device,
+                address=address,
+                claims=claims,
+                expected=expected,
             )
         )
 

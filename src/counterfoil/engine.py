@@ -132,11 +132,13 @@ class Counterfoil:
         *,
         client_id: str | None = None,
         device: str = "",
+        address: str = "",
         claims: Claims | None = None,
         expected: SubjectState | None = None,
     ) -> Opened:
         """Opens a session for a subject whose identity you have just proved.
 
+        device, address: from where, as far as you know; kept with the session, and shown in lists.
         expected: `subject()` from before that proof, by default from now. If all their sessions
         were revoked, or their password changed, since then, the proof is void: `SignInRefused`.
         Raises `SubjectSuspended`, `ClientUnknown`, and `Malformed` for a subject that is not 1 to
@@ -146,6 +148,7 @@ class Counterfoil:
             require_subject(subject),
             self._parts.client(client_id),
             device=device,
+            address=address,
             claims=claims or {},
             expected=expected,
         )

@@ -52,11 +52,12 @@ class Opening:
         client: Client,
         *,
         device: str,
+        address: str,
         claims: Claims,
         expected: SubjectState | None,
     ) -> Opened:
         if self.parts.kept is None:
-            return await self._open_unkept(subject, client, device, claims)
+            return await self._open_unkept(subject, client, device, address, claims)
         store = self.parts.store
         kept_client = await store.client(client.client_id)
         for attempt in range(ATTEMPTS):
@@ -69,7 +70,7 @@ class Opening:
                 raise SubjectSuspended
             if expected.epoch != state.epoch:
                 raise SignInRefused("The account changed while this sign-in was under way.")
-            handle, session = self._first(subject, client, device, now)
+            handle, session = self._first(subject, client, device, address, now)
             session = session.with_claims(
                 await self.parts.claims_of(subject, claims), state.claims_version
             )
@@ -78,7 +79,7 @@ class Opening:
                 sessions=(furnished.session,),
                 subjects=(state.moved(),),
                 unchanged=(kept_client,),
-                events=(of_session("session_opened", session, now, {"device": device}),),
+                events=(of_session("session_opened", session, now, _whence(session)),),
             )
             if await self.parts.commit(commit):
                 return self.parts.pen.write(furnished, client, handle, now=now)
@@ -210,16 +211,16 @@ class Opening:
         )
 
     async def _open_unkept(
-        self, subject: str, client: Client, device: str, claims: Claims
+        self, subject: str, client: Client, device: str, address: str, claims: Claims
     ) -> Opened:
         now = self.parts.clock.now()
-        _, session = self._first(subject, client, device, now)
+        _, session = self._first(subject, client, device, address, now)
         session = session.with_claims(await self.parts.claims_of(subject, claims), 0)
         furnished = await self.parts.pen.furnish(session, client, now=now)
         return self.parts.pen.write(furnished, client, None, now=now)
 
     def _first(
-        self, subject: str, client: Client, device: str, now: datetime
+        self, subject: str, client: Client, device: str, address: str, now: datetime
     ) -> tuple[Handle, Session]:
         session_id, shard = self._place(subject)
         handle = handles.first(
@@ -234,6 +235,7 @@ class Opening:
             client_id=client.client_id,
             lifetime=client.lifetime,
             device=device,
+            address=address,
             now=now,
         )
 
@@ -251,3 +253,9 @@ class Opening:
         room = rules.has_room(session, kept=sessions.SPENT_KEPT, grace=grace, now=now)
         if session.generation >= handles.LAST_GENERATION or not room:
             raise Overloaded("This session is refreshed too often.", retry_after=grace)
+
+
+def _whence(session: Session) -> dict[str, str]:
+    """What the trail tells of where a session was opened."""
+    told = {"device": session.device}
+    return {**told, "address": session.address} if session.address else told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SPENT_KEPT = 64
 INDICES_KEPT = 3
+ADDRESS_KEPT = 64  # characters; the longest IPv6 address has 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Session:
     version: 1 when opened, one more with every commit. auth_time: when the subject last proved
     who they are. spent_at: when the latest generations were spent, newest last. claims_version:
     the subject's version that `claims` were read at. access_until: the latest end of any token
-    issued. ended_at: when it was revoked; a revoked record is kept until its absolute end, so
+    issued. address: where it was opened from, as the application said; empty where it did not.
+    ended_at: when it was revoked; a revoked record is kept until its absolute end, so
     that "revoked" never decays into "unknown".
     """
 
@@ -60,6 +62,7 @@ class Session:
     indices: tuple[StatusIndex, ...] = ()
     access_until: datetime | None = None
     device: str = ""
+    address: str = ""
     ended_at: datetime | None = None
     ended_because: str | None = None
 
@@ -139,7 +142,14 @@ class Session:
 
 
 def opened(
-    handle: Handle, *, subject: str, client_id: str, lifetime: Lifetime, device: str, now: datetime
+    handle: Handle,
+    *,
+    subject: str,
+    client_id: str,
+    lifetime: Lifetime,
+    device: str,
+    address: str = "",
+    now: datetime,
 ) -> Session:
     """A new session, with its first handle."""
     return Session(
@@ -153,4 +163,5 @@ def opened(
         idle=lifetime.idle,
         handle_digest=handle.digest,
         device=device,
+        address=address[:ADDRESS_KEPT],
     )

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +63,7 @@ def fill(store: SqliteStore, *, count: int = 30) -> None:
     for number in range(count):
         index = drive(an_index(store))
         session = a_session(f"s-{number:04}", subject=f"user-{number % 7}", indices=(index,))
+        session = replace(session, device="Firefox", address=f"203.0.113.{number}")
         drive(opened(store, session, events=(an_event(subject=session.subject),)))
     drive(revoke(store, "s-0003"))
     drive(revoke_all(store, "user-5"))

@@ -31,6 +31,7 @@ from counterfoil.testing.records import (
 )
 from postgresql import new_schema
 from server.test_migrating import fill, unnoticed
+from stores.test_migrations import open_as_before, opened_before
 from valkeys import empty_valkey, valkey_server
 
 if TYPE_CHECKING:
@@ -185,6 +186,19 @@ def test_it_is_not_moved_to_where_something_is_kept(source: From, target: str) -
     assert drive(found(store, "theirs"))
     drive(store.close())
     drive(at(target).close())
+
+
+def test_what_a_server_of_the_version_before_keeps_is_moved(tmp_path: Path, target: str) -> None:
+    """The command brings its tables up to date first, which that server can go on with."""
+    (tmp_path / "data").mkdir()
+    with opened_before(str(tmp_path / "data" / "counterfoil.db")) as former:
+        open_as_before(former, "s-1")
+        arguments = ("store", "migrate", "--sessions-to", target, "--data", str(tmp_path / "data"))
+        said = Terminal(tmp_path)(*arguments)
+        assert said.code == 0, said
+    store = at(target)
+    assert drive(found(store, "s-1")).session == a_session("s-1")
+    drive(store.close())
 
 
 @pytest.mark.parametrize("kept", ["sqlite", "postgres"])

@@ -79,6 +79,7 @@ moving = st.fixed_dictionaries(
         ).map(tuple),
         "access_until": st.none() | moments,
         "device": texts,
+        "address": texts,
         "ended_at": st.none() | st.none() | moments,
         "ended_because": st.sampled_from([None, "revoked"]),
     }

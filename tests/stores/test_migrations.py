@@ -2,19 +2,31 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+import psycopg
 import pytest
 
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
-from counterfoil.stores.migrations import BREAKING, STORE, migrate, migrations_in
+from counterfoil.ports import SessionQuery
+from counterfoil.stores import migrations
+from counterfoil.stores.migrations import BREAKING, STORE, Migration, migrate, migrations_in
+from counterfoil.stores.postgres import PostgresStore
 from counterfoil.stores.sqlite import SqliteStore
+from counterfoil.stores.statements.records import SESSION, session_row
 from counterfoil.testing.records import a_session, found, opened
+from postgresql import new_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from counterfoil.stores.rows import Transaction
+
+AnyStore: TypeAlias = SqliteStore | PostgresStore
+BEFORE: Final = SESSION.removesuffix(", address")  # the columns that the version before knows
 
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'x_%' ORDER BY name"
 
@@ -115,3 +127,93 @@ def test_the_store_itself_refuses_a_newer_database(tmp_path: Path, store: Sqlite
         writer.close()
     with pytest.raises(ConfigurationError, match="newer Counterfoil"):
         SqliteStore(tmp_path / "sessions.db")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A file, or the URL of a schema, in which there is nothing yet."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "counterfoil.db")
+    else:
+        with new_schema() as url:
+            yield url
+
+
+@contextmanager
+def opened_at(place: str) -> Iterator[AnyStore]:
+    store = (PostgresStore if "://" in place else SqliteStore)(place).blocking()
+    yield store
+    drive(store.close())
+
+
+@contextmanager
+def opened_before(place: str) -> Iterator[AnyStore]:
+    """By a process of the version before, which goes on with it; it makes no addresses."""
+
+    def former(package: str) -> list[Migration]:
+        return [each for each in migrations_in(package) if "address" not in each.text]
+
+    with ExitStack() as kept:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(migrations, "migrations_in", former)
+            store = kept.enter_context(opened_at(place))
+        yield store
+
+
+def open_as_before(store: AnyStore, session_id: str) -> None:
+    """As that version opens a session."""
+    values = tuple(session_row(a_session(session_id)).values())[:-1]
+    marks = ", ".join("?" * len(values))
+
+    async def write(transaction: Transaction) -> None:
+        await transaction.run(f"INSERT INTO cf_sessions ({BEFORE}) VALUES ({marks})", values)  # noqa: S608 - our own columns
+
+    drive(store.rows.transaction(write))
+
+
+def ids_as_before(store: AnyStore) -> set[str]:
+    """As that version lists sessions."""
+    return {row[0] for row in drive(store.rows.all(f"SELECT {BEFORE} FROM cf_sessions"))}  # noqa: S608 - our own columns
+
+
+def test_sessions_of_the_version_before_have_no_address(place: str) -> None:
+    """Those that were there, and those that its processes open after the first new one began."""
+    with opened_before(place) as former:
+        open_as_before(former, "s-1")
+        assert [ids_as_before(former) for _ in range(3)] == [{"s-1"}] * 3  # prepared from now on
+        with opened_at(place) as store:
+            open_as_before(former, "s-2")
+            drive(opened(store, a_session("s-3", address="203.0.113.9")))
+            assert ids_as_before(former) == {"s-1", "s-2", "s-3"}
+            assert drive(found(store, "s-2")).session == a_session("s-2")
+            listed = drive(store.sessions(SessionQuery()))
+            assert [each.address for each in listed] == ["203.0.113.9", "", ""]
+
+
+def test_a_database_whose_sessions_have_moved_away_is_brought_up_to_date(place: str) -> None:
+    """What else is in it is served as before; no table of sessions is made."""
+
+    async def leave(transaction: Transaction) -> None:
+        await transaction.run("ALTER TABLE cf_sessions RENAME TO cf_sessions_moved")
+
+    with opened_before(place) as former:
+        drive(former.rows.transaction(leave))
+    with opened_at(place) as store:
+        recorded = "SELECT number FROM cf_migrations WHERE component = 'store' ORDER BY number"
+        known = migrations_in(f"{STORE}.{store.rows.dialect}")
+        assert drive(store.rows.all(recorded)) == [(each.number,) for each in known]
+        with pytest.raises(StoreUnavailable):
+            drive(store.sessions(SessionQuery()))
+
+
+def test_a_new_node_has_nobody_wait_for_who_reads_at_length() -> None:
+    """Such as pg_dump: it gives up, and can be started again once that is done."""
+    with new_schema() as url, opened_before(url) as former:
+        open_as_before(former, "s-1")
+        with psycopg.connect(url) as reader:
+            reader.execute("SELECT count(*) FROM cf_sessions")
+            with pytest.raises(StoreUnavailable), opened_at(url):
+                pass
+            assert ids_as_before(former) == {"s-1"}
+        with opened_at(url) as store:
+            assert drive(found(store, "s-1")).session == a_session("s-1")

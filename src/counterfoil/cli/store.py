@@ -12,12 +12,14 @@ from counterfoil.cli.data import existing, require_owner
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import tell, tell_json
 from counterfoil.cli.progress import counting
+from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.composition import TABLES
 from counterfoil.server.settings import Settings
 from counterfoil.server.storing import address_of, seal_of, sessions_address_of
 from counterfoil.stores.key_files import KeyFiles
 from counterfoil.stores.migrations import migrate as bring_up_to_date
+from counterfoil.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from counterfoil.server.migrating import Moved
@@ -62,6 +64,8 @@ def migrate(
         raise ConfigurationError("Say where to: --to postgresql://…, or --sessions-to redis://….")
     settings = existing(data)
     require_owner(settings.data)
+    if not address_of(settings):  # its tables brought up to date, as by a server of this version
+        drive(SqliteStore(settings.database).close())
     if address := to or _read(to_file):
         _move_all(settings, address, as_json=as_json)
     else:

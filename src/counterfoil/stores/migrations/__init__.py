@@ -26,8 +26,11 @@ _MIGRATING: Final = "migrations"  # the lock's name
 BREAKING: Final = "-- Breaking: older versions cannot use these tables."
 _BREAKS: Final = "breaking "  # before its checksum, so that those know
 _END: Final = re.compile(r";[ \t]*(?:--.*)?$", re.MULTILINE)
+# The table may have been moved elsewhere. PostgreSQL knows the words, SQLite does not.
+_IF_EXISTS: Final = re.compile(r"\bALTER TABLE (IF EXISTS )(\w+)")
 _NAMED: Final = re.compile(r"(\d{4})_\w+\.sql")
 _RECORDED: Final = "SELECT number, checksum FROM cf_migrations WHERE component = ?"
+_IS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 _RECORD: Final = "INSERT INTO cf_migrations (component, number, checksum) VALUES (?, ?, ?)"
 
 
@@ -61,7 +64,9 @@ async def migrate(rows: Rows, *, component: str = "store", package: str = STORE)
     _require_known(component, known, recorded)
     for migration in known:
         if migration.number not in recorded:
-            await rows.transaction(partial(_apply, component, migration), patient=True)
+            await rows.transaction(
+                partial(_apply, rows.dialect, component, migration), patient=True
+            )
 
 
 def migrations_in(package: str) -> list[Migration]:
@@ -99,12 +104,25 @@ async def _recorded(reading: Reading, component: str) -> dict[int, str]:
     return {row[0]: row[1] for row in recorded}
 
 
-async def _apply(component: str, migration: Migration, transaction: Transaction) -> None:
+async def _apply(
+    dialect: str, component: str, migration: Migration, transaction: Transaction
+) -> None:
     await transaction.lock(_MIGRATING)
     recorded = await _recorded(transaction, component)
     if migration.number in recorded:
         _require_known(component, [migration], {migration.number: recorded[migration.number]})
         return
     for statement in migration.statements:
-        await transaction.run(statement)
+        if dialect == "sqlite":
+            await _run_in_sqlite(statement, transaction)
+        else:
+            await transaction.run(statement)
     await transaction.run(_RECORD, (component, migration.number, migration.checksum))
+
+
+async def _run_in_sqlite(statement: str, transaction: Transaction) -> None:
+    found = _IF_EXISTS.search(statement)
+    if found is None:
+        await transaction.run(statement)
+    elif await transaction.one(_IS_TABLE, (found[2],)) is not None:
+        await transaction.run(statement[: found.start(1)] + statement[found.end(1) :])

@@ -73,6 +73,7 @@ def session_record(session: Session) -> bytes:
             [micros(moment) for moment in session.spent_at],
             dict(session.claims),
             [(i.list_id, i.index, i.claims_version, micros(i.until)) for i in session.indices],
+            session.address,
         ]
     )
     return b"".join((head, subject, rest, session.handle_digest, texts.encode()))
@@ -106,6 +107,7 @@ def session_of(session_id: str, record: bytes, leap: int, ending: bytes) -> Sess
         indices=tuple(map(index_of, texts[5])),
         access_until=moment_or_none(_value(access)),
         device=texts[1],
+        address="".join(texts[6:7]),  # the version before wrote none
         ended_at=moment_or_none(_value(ended)),
         ended_because=texts[2],
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SESSION: Final = (
     "id, subject, client_id, version, created_at, auth_time, last_seen_at, absolute_end, idle,"
     " generation, handle_digest, spent_at, claims, claims_version, indices, access_until, device,"
-    " ended_at, ended_because"
+    " ended_at, ended_because, address"
 )
 SESSION_WIDTH: Final = SESSION.count(",") + 1
 SUBJECT: Final = "version, epoch, claims_version, suspended_at"
@@ -89,6 +89,7 @@ def session_row(session: Session) -> dict[str, Value]:
         "device": json_of(session.device),
         "ended_at": micros_or_none(session.ended_at),
         "ended_because": session.ended_because,
+        "address": json_of(session.address),
     }
 
 
@@ -113,6 +114,7 @@ def session_of(row: Row) -> Session:
         device=json.loads(row[16]),
         ended_at=moment_or_none(row[17]),
         ended_because=row[18],
+        address=json.loads(row[19]),
     )
 
 

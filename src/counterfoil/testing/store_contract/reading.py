@@ -45,6 +45,7 @@ FULL = a_session(
     indices=(StatusIndex("a", 0, 0, NOW), StatusIndex("b", 2**20 - 1, 7, NOW + HOUR)),
     access_until=NOW + HOUR,
     device='Fire\tfox "1"\\\0 \u202e \ud800 🎟',
+    address='2001:db8::1%\t"\\\0 \u202e \ud800 🎟',
     ended_at=NOW + HOUR,
     ended_because="revoked",
 )
