@@ -57,7 +57,7 @@ def test_sessions_are_listed_as_the_api_lists_them(served: Served) -> None:
 
 
 def test_a_session_is_shown_without_any_secret(served: Served) -> None:
-    """Who, where, since when, until when; no handle and no digest of one."""
+    """Who, where, from where, since when, until when; no handle and no digest of one."""
     opened = served.signed_in(served.registered())
     said = served.run("sessions", "show", opened["session"]["id"])
     told = dict(line.split(maxsplit=1) for line in said.out.splitlines())
@@ -66,6 +66,7 @@ def test_a_session_is_shown_without_any_secret(served: Served) -> None:
     assert told["ended_at"] == "-"
     shown = json.loads(served.run("sessions", "show", opened["session"]["id"], "--json").out)
     assert shown["subject"] == opened["session"]["subject"]
+    assert shown["address"] == "127.0.0.1"
     assert not {name for name in shown if "handle" in name or "digest" in name}
 
 

@@ -189,6 +189,7 @@ async def _described(folder: DataFolder, session: Session, now: datetime) -> dic
         "client_id": session.client_id,
         "strategy": client.strategy if client else None,
         "device": session.device,
+        "address": session.address,
         "live": session.is_live(now=now),
         "created_at": session.created_at,
         "last_seen_at": session.last_seen_at,

@@ -39,6 +39,7 @@ class AccountPage(BaseModel):
 
 class ListedSession(session_shapes.Device):
     subject: str
+    address: str
     ended_at: session_shapes.Moment | None
     ended_because: str | None
 
@@ -137,6 +138,7 @@ async def sessions(
             ListedSession(
                 **device,
                 subject=each.subject,
+                address=each.address,
                 ended_at=each.ended_at,
                 ended_because=each.ended_because,
             )

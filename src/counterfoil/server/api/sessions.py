@@ -31,13 +31,13 @@ async def sign_in(
     client = parts.clients.get(sent.client_id)
     if client is None:
         raise ClientUnknown
-    signed_in = await parts.accounts.sign_in(
-        sent.identifier, sent.password, address=parts.address(request)
-    )
+    address = parts.address(request)
+    signed_in = await parts.accounts.sign_in(sent.identifier, sent.password, address=address)
     opened = await parts.auth.open(
         signed_in.subject,
         client_id=client.client_id,
         device=device(request),
+        address=address,
         expected=signed_in.expected,
     )
     if client.carrier == "cookie":

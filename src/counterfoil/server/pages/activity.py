@@ -24,12 +24,13 @@ _BY_SOMEBODY: Final = frozenset({"session_opened", "session_stepped_up"})
 
 
 class Activity(NamedTuple):
-    """A line of the trail for whom it is about. may_be_another: it may have been somebody else, at
-    a device that is not this one."""
+    """A line of the trail for whom it is about. address: of a sign-in, from where it was.
+    may_be_another: it may have been somebody else, at a device that is not this one."""
 
     event: Event
     said: str
     device: str
+    address: str
     is_here: bool
     is_administrators: bool
     may_be_another: bool
@@ -86,6 +87,7 @@ def _told(event: Event, person: Person, devices: dict[str, str]) -> Activity:
         event=event,
         said=trail_words.said(event),
         device=str(event.detail.get("device") or devices.get(event.session_id or "", "")),
+        address=str(event.detail.get("address", "")),
         is_here=is_here,
         is_administrators=BY in event.detail,
         may_be_another=event.kind in _BY_SOMEBODY and not is_here,

@@ -56,6 +56,7 @@ async def open_session(visit: Visit, found: SignedIn) -> None:
         found.subject,
         client_id=visit.client.client_id,
         device=device(visit.request),
+        address=visit.parts.address(visit.request),
         expected=found.expected,
     )
     await end_former(visit.request, visit.client, visit.parts)
