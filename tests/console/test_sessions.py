@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,8 +80,9 @@ async def test_what_the_store_cannot_ask_for_is_looked_for_within_a_bound(
         store, Wanted(strategy="hybrid", before=page.next or ""), CLIENTS, now=NOW
     )
     assert following.sessions[0].id == "s-0300"
-    nobody = await listed(store, Wanted(device="Lynx"), CLIENTS, now=NOW)
-    assert (nobody.read, nobody.sessions, nobody.is_cut) == (300, [], True)
+    for wanted in (Wanted(device="Lynx"), Wanted(address="203.0.113.")):
+        nobody = await listed(store, wanted, CLIENTS, now=NOW)
+        assert (nobody.read, nobody.sessions, nobody.is_cut) == (300, [], True)
 
 
 async def test_a_page_that_is_full_reads_no_further() -> None:
@@ -88,6 +90,22 @@ async def test_a_page_that_is_full_reads_no_further() -> None:
     store = await crowd(700, device="Firefox on Linux")
     page = await listed(store, Wanted(device="firefox"), CLIENTS, now=NOW)
     assert (len(page.sessions), page.next, page.read) == (50, "s-0049", 50)
+
+
+async def test_an_address_is_asked_for_by_how_it_begins() -> None:
+    """Whatever the case of its letters; what has none, and what only contains it, is not meant."""
+    store = MemoryStore()
+    for address in ("203.0.113.9", "203.0.114.9", "2001:db8::203.0.113.9", ""):
+        await opened(store, a_session(f"at {address}", address=address))
+
+    async def ids(address: str) -> set[str]:
+        page = await listed(store, Wanted(address=address), CLIENTS, now=NOW)
+        return {each.id for each in page.sessions}
+
+    assert await ids("203.0.113.") == {"at 203.0.113.9"}
+    assert await ids("203.0.11") == {"at 203.0.113.9", "at 203.0.114.9"}
+    assert await ids("2001:DB8:") == {"at 2001:db8::203.0.113.9"}
+    assert len(await ids("")) == 4
 
 
 async def test_age_is_asked_for_from_both_ends() -> None:
@@ -127,7 +145,7 @@ async def test_a_lineage_is_read_to_its_sign_in_and_no_further() -> None:
 
 
 def test_filters_find_a_session(desk: Desk) -> None:
-    """By person, client, strategy and device, each and together; and nobody is nobody."""
+    """By person, client, strategy, device and address, each and together; and nobody is nobody."""
     someone = desk.site.person()
     phone = desk.site.call(
         "POST",
@@ -145,9 +163,24 @@ def test_filters_find_a_session(desk: Desk) -> None:
     assert shown("client=api") == {phone}
     assert shown("strategy=session") == {other}
     assert shown("device=ANDROID") == {phone}
+    assert shown("address=127.0.0.") == {phone, other}
+    assert shown("address=10.") == set()
     assert shown("opened=over-day") == set()
     assert shown("client=web&device=android") == set()
     assert "Nobody signs in as" in text_of(desk.get("/admin/sessions?person=nobody-at-all"))
+
+
+def test_the_filter_by_address_leads_on_to_the_next_page(desk: Desk) -> None:
+    """With all else that was asked for."""
+    person = desk.site.person()
+    for _ in range(listing.SHOWN + 1):
+        person.sign_in("phone")
+    page = desk.get(f"/admin/sessions?person={person.identifier}&address=127.").raw.decode()
+    found = re.search(r'id="next" href="([^"]+)"', page)
+    assert found
+    following = unescape(found[1])
+    assert "address=127." in following
+    assert len(re.findall(r'<li id="session-', desk.get(following).raw.decode())) == 1
 
 
 def test_an_ended_session_is_listed_where_that_is_asked_for(desk: Desk) -> None:

@@ -34,12 +34,14 @@ OLDER: Final = {"over-day": _DAY, "over-week": 7 * _DAY, "over-month": 30 * _DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for; an empty text asks for nothing. opened: a name in NEWER or OLDER."""
+    """What is asked for; an empty text asks for nothing. address: how it begins. opened: a name in
+    NEWER or OLDER."""
 
     subject: str = ""
     client_id: str = ""
     strategy: str = ""
     device: str = ""
+    address: str = ""
     opened: str = ""
     ended: bool = False
     before: str = ""
@@ -47,7 +49,7 @@ class Wanted:
     @property
     def reads_more(self) -> bool:
         """Whether some of what is read may not be shown."""
-        return bool((self.strategy and not self.client_id) or self.device)
+        return bool((self.strategy and not self.client_id) or self.device or self.address)
 
     def query(self, *, now: datetime) -> SessionQuery:
         """As far as the store can ask."""
@@ -66,7 +68,9 @@ class Wanted:
         client = clients.get(session.client_id)
         strategy = client.strategy if client is not None else ""
         return (
-            self.strategy in ("", strategy) and self.device.casefold() in session.device.casefold()
+            self.strategy in ("", strategy)
+            and self.device.casefold() in session.device.casefold()
+            and session.address.casefold().startswith(self.address.casefold())
         )
 
 

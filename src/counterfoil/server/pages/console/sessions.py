@@ -153,6 +153,7 @@ def _wanted(visit: Visit, subject: str = "") -> Wanted:
         client_id=asked(visit, "client"),
         strategy=strategy if strategy in STRATEGIES else "",
         device=asked(visit, "device"),
+        address=asked(visit, "address"),
         opened=opened if opened in _OPENED else "",
         ended=asked(visit, "state") == "all",
         before=asked(visit, "before"),
@@ -161,6 +162,6 @@ def _wanted(visit: Visit, subject: str = "") -> Wanted:
 
 def _next(visit: Visit, before: str) -> str:
     """The address of the page that follows."""
-    names = ("person", "client", "strategy", "device", "opened", "state")
+    names = ("person", "client", "strategy", "device", "address", "opened", "state")
     kept = {name: text for name in names if (text := asked(visit, name))}
     return f"{PLACE}?{urlencode({**kept, 'before': before})}"
