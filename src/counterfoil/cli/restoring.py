@@ -172,7 +172,7 @@ def _remove(fresh: Path) -> None:
 
 def _free(path: Path) -> Path:
     """The name, or the next that is free: two may be put back within a second."""
-    names = (path if not number else _beside(path, f"-{number + 1}") for number in count())
+    names = (path if number == 1 else _beside(path, f"-{number}") for number in count(1))
     return next(name for name in names if not name.exists())
 
 
