@@ -148,6 +148,6 @@ def test_a_print_has_the_words_and_no_buttons(browser: Browser, site: live.Site)
         page.goto(f"{site.url}/login")
         fill(page, identifier=person.identifier, password=person.password)
         page.emulate_media(media="print")
-        assert page.get_by_text(person.identifier).is_visible()
+        page.get_by_text(person.identifier).wait_for()
         assert devices(page).count() == 1
         assert page.get_by_role("button").count() == 0

@@ -49,7 +49,7 @@ def test_from_registering_to_signing_in_again(
         gets_focus(page, "summary")
         fill(page, password=live.PASSWORD)
         assert page.url == f"{site.url}/account"
-        assert page.get_by_text(identifier).is_visible()
+        page.get_by_text(identifier).wait_for()
 
 
 @SCRIPT
