@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEB = ClientState(client_id="web")
-SEEDS = {SQLITE: range(25), POSTGRES: range(25, 37), VALKEY: range(25, 37)}
+SEEDS = {SQLITE: range(12), POSTGRES: range(25, 37), VALKEY: range(25, 37)}
 
 
 @pytest.fixture(scope="module", params=SEEDS)
