@@ -207,12 +207,12 @@ def test_a_database_whose_sessions_have_moved_away_is_brought_up_to_date(place: 
 
 
 def test_a_new_node_has_nobody_wait_for_who_reads_at_length() -> None:
-    """Such as pg_dump: it gives up, and can be started again once that is done."""
+    """Such as pg_dump: it gives up, says why, and can be started again once that is done."""
     with new_schema() as url, opened_before(url) as former:
         open_as_before(former, "s-1")
         with psycopg.connect(url) as reader:
             reader.execute("SELECT count(*) FROM cf_sessions")
-            with pytest.raises(StoreUnavailable), opened_at(url):
+            with pytest.raises(StoreUnavailable, match="start again after that"), opened_at(url):
                 pass
             assert ids_as_before(former) == {"s-1"}
         with opened_at(url) as store:

@@ -14,6 +14,13 @@ import psycopg
 _FULL: Final = "PostgreSQL's disk is full."
 _READ_ONLY: Final = "PostgreSQL takes no writes."
 _CROWDED: Final = "PostgreSQL has no connections left."
+_OF_KIND: Final[dict[type[psycopg.Error], str]] = {
+    psycopg.errors.DiskFull: _FULL,
+    psycopg.errors.ReadOnlySqlTransaction: _READ_ONLY,
+    psycopg.errors.LockNotAvailable: (
+        "Somebody reads PostgreSQL's tables at length, such as pg_dump: start again after that."
+    ),
+}
 _NOT_CONNECTED: Final = {
     "session is read-only": _READ_ONLY,
     "certificate verify failed": (
@@ -41,10 +48,9 @@ _NOT_CONNECTED: Final = {
 
 def said_of(why: BaseException) -> str:
     """The sentence for an error."""
-    if isinstance(why, psycopg.errors.DiskFull):
-        return _FULL
-    if isinstance(why, psycopg.errors.ReadOnlySqlTransaction):
-        return _READ_ONLY
+    for kind, sentence in _OF_KIND.items():
+        if isinstance(why, kind):
+            return sentence
     if isinstance(why, psycopg.OperationalError) and why.sqlstate is None:
         text = str(why)
         for part, sentence in _NOT_CONNECTED.items():

@@ -107,7 +107,7 @@ def session_of(session_id: str, record: bytes, leap: int, ending: bytes) -> Sess
         indices=tuple(map(index_of, texts[5])),
         access_until=moment_or_none(_value(access)),
         device=texts[1],
-        address="".join(texts[6:7]),  # the version before wrote none
+        address=texts[6] if len(texts) > 6 else "",  # noqa: PLR2004 - the version before wrote six
         ended_at=moment_or_none(_value(ended)),
         ended_because=texts[2],
     )
