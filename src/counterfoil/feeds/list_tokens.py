@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from counterfoil.status_mirror import StatusMirror
 
 RENEW_AFTER: Final = timedelta(seconds=20)
-AT_MOST_EVERY: Final = timedelta(seconds=1)  # where nobody asks for a newer one
+# Seconds that a node rests for each list that it packs, which is ten times what that takes at most:
+# a storm of revocations, of which each makes every list another, takes a tenth of a core.
+REST_EACH: Final = 0.05
+AT_ONCE: Final = 1.0  # of rest may be owed: few revocations are no storm
+LATE: Final = timedelta(seconds=1)  # so old may what lacks a change be while the node rests
 STALE: Final = 5.0  # seconds; a mirror that old is not what an issuer vouches for
 _WAIT: Final = timedelta(seconds=1)
 
@@ -44,6 +48,7 @@ class ListTokens:
         self._mirror = mirror
         self._signed: dict[str, Signed] = {}
         self._signing = threading.Lock()
+        self._rested_at = float("-inf")
 
     def uris(self) -> list[str]:
         """Of every list that is kept."""
@@ -64,13 +69,17 @@ class ListTokens:
                 name: kept for name, kept in self._signed.items() if name in self._mirror.lists
             }
             signed = self._signed.get(list_id)
-            if signed is None or not self._is_good(signed, key, at_least):
+            rests = uptime < self._rested_at - AT_ONCE
+            if signed is None or not self._is_good(signed, key, at_least, rests=rests):
                 signed = self._signed[list_id] = self._sign(list_id, key)
+                self._rested_at = max(self._rested_at, uptime) + REST_EACH
         if at_least is not None and not _reaches(signed.position, at_least):
             raise IssuerUnavailable("This node has not come so far.", retry_after=_WAIT)
         return signed
 
-    def _is_good(self, signed: Signed, key: SigningKey, at_least: Position | None) -> bool:
+    def _is_good(
+        self, signed: Signed, key: SigningKey, at_least: Position | None, *, rests: bool
+    ) -> bool:
         as_of = self._mirror.as_of
         if as_of is None or signed.kid != key.kid:
             return False
@@ -78,7 +87,7 @@ class ListTokens:
         if at_least is not None and not _reaches(signed.position, at_least):
             return False
         if signed.position != self._mirror.position:
-            return timedelta(0) <= age < AT_MOST_EVERY
+            return rests and timedelta(0) <= age < LATE
         return timedelta(0) <= age < RENEW_AFTER
 
     def _sign(self, list_id: str, key: SigningKey) -> Signed:
