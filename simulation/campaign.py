@@ -94,7 +94,6 @@ def _swept_seldom() -> Iterator[Callable[[], object]]:
         yield gc.collect
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 def run_campaign(

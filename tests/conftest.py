@@ -1,13 +1,27 @@
-"""What the report says in the end that no single test can."""
+"""What concerns all tests together: how they are collected, and what the report says in the end."""
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 import published
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Nothing of what is collected is garbage until the end, and there is a lot to look through."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

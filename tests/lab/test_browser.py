@@ -1,26 +1,25 @@
-"""Every experiment in a browser: by everybody, on a phone and on a desk, in light and in dark."""
+"""The lab in a browser: by everybody, on a phone and on a desk, in light and in dark."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import live
 from browsers import chromium
 from counterfoil.server.lab.catalogue import BY_SLUG
-from pages.access import AXE, LAYOUTS, OUTLINE, barriers, misplaced
+from lab.looking import looked_at
+from pages.access import OUTLINE
 from pages.browsing import focused, tab
 from sites import site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 __all__ = ["site"]
-
-OPEN = {"add-claims", "another-service", "copied", "raced"}
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +27,6 @@ def browser() -> Iterator[Browser]:
     """For this file and no longer: while it runs, nothing else can use a loop."""
     with chromium() as browser:
         yield browser
-
-
-def looked_at(page: Page) -> list[Any]:
-    """What is too wide or too small at any width, and what axe-core finds in light and dark."""
-    page.evaluate(AXE)
-    return [
-        *(fault for layout in LAYOUTS for fault in misplaced(page, *layout)),
-        *barriers(page),
-    ]
-
-
-@pytest.mark.parametrize("slug", BY_SLUG)
-def test_an_experiment(browser: Browser, site: live.Site, slug: str) -> None:
-    """It is run by its button, ends with its verdict, and keeps nobody out."""
-    with tab(browser, site) as page:
-        page.set_default_timeout(live.PATIENCE * 1000)
-        page.goto(f"{site.url}/lab/{slug}")
-        page.get_by_role("button", name="Run it").click()
-        verdict = page.locator(".verdict")
-        verdict.wait_for()
-        page.get_by_role("button", name="Run it again").wait_for()
-        expected = "Know this" if slug in OPEN else "As promised"
-        assert expected in verdict.inner_text()
-        assert not page.locator(".running").is_visible()
-        assert looked_at(page) == []
 
 
 @pytest.mark.parametrize("slug", ["revoke", "forged"])  # with settings, and without

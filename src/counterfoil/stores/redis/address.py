@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
+from redis.driver_info import DriverInfo
 from redis.retry import Retry
 
 from counterfoil.errors import ConfigurationError
@@ -27,6 +28,7 @@ _SCHEMES: Final = {
 _AUTHORITY: Final = re.compile(r"[^/?#]*")  # RFC 3986 §3.2
 _PORT: Final = 6379
 _SLOTS: Final = 16_384
+_DRIVER: Final = DriverInfo()  # else each client reads the metadata of the package for its version
 
 
 class Layout(NamedTuple):
@@ -144,4 +146,5 @@ def _settings_of(url: str) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "decode_responses": False,
+        "driver_info": _DRIVER,
     }
