@@ -1,7 +1,4 @@
-"""Programs that need not be imported first: each is forked from a process that has done so.
-
-To import takes longer than all else that a server does until it answers, and the tests start many.
-"""
+"""Programs that need not be imported first: each is forked from a process that has done so."""
 
 from __future__ import annotations
 
@@ -10,6 +7,8 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -17,12 +16,26 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext
 
 NOTHING: Final = Path(os.devnull)
-_PROCESSES: Final = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    ["counterfoil.cli.program", "counterfoil.server.serving", "httpx2"]
-)
+SEARCHED: Final = "PYTHONPATH"
+
+
+@cache
+def _processes() -> ForkServerContext:
+    """With the process from which all are forked, begun."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["preparation"])
+    former = os.environ.get(SEARCHED)
+    os.environ[SEARCHED] = str(Path(__file__).parent)  # it is not told where we look for modules
+    try:
+        forkserver.ensure_running()
+    finally:
+        del os.environ[SEARCHED]
+        if former is not None:
+            os.environ[SEARCHED] = former
+    return processes
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class Running:
     """A process, used as one of `subprocess` is."""
 
     def __init__(self, main: Callable[..., None], *given: Any, into: Surroundings) -> None:
-        self._process = _PROCESSES.Process(target=_run, args=(into, main, given), daemon=True)
+        self._process = _processes().Process(target=_run, args=(into, main, given), daemon=True)
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -102,7 +115,7 @@ def start(
     own_group: bool = False,
 ) -> Running:
     """Has a process call this function; what it prints can be read while it runs."""
-    ours, its = _PROCESSES.Pipe(duplex=False)
+    ours, its = _processes().Pipe(duplex=False)
     with ours, its:
         into = Surroundings(folder, environment, NOTHING, its, stderr, own_group=own_group)
         running = Running(main, *given, into=into)

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from counterfoil import jws
 from counterfoil.advice.questions import QUESTIONS
 from counterfoil.advice.recommendation import Advice, advise
 from counterfoil.cli.program import program
 from counterfoil.stores.sqlite import SqliteStore
+from key_reading import read_each_once
 from postgresql import new_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from counterfoil import Client, Counterfoil, Verifier
-    from counterfoil.jws import PrivateMaterial
 
 
 @cache
@@ -42,23 +41,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("COUNTERFOIL_DATA", "COUNTERFOIL_STORE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(jws, "import_private", _once_each(jws.import_private))
+    read_each_once(monkeypatch)
     (tmp_path / "secret").write_text("the secret that each node is given", encoding="utf-8")
     monkeypatch.setenv("SECRET_FILE", "secret")
     return tmp_path
-
-
-def _once_each(read: Callable[[Mapping[str, object]], PrivateMaterial]) -> Callable[..., Any]:
-    """A hundred engines here have the same keys, and to examine those of RSA takes the longest."""
-    found: dict[str, PrivateMaterial] = {}
-
-    def remembered(jwk: Mapping[str, object]) -> PrivateMaterial:
-        text = json.dumps(jwk)
-        if text not in found:
-            found[text] = read(jwk)
-        return found[text]
-
-    return remembered
 
 
 @pytest.fixture

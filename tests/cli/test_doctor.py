@@ -15,6 +15,7 @@ from cli.doctoring import amiss, change, found, state
 from cli.terminal import PASSWORD, Terminal
 from counterfoil.cli.data import NOTE, SPANS
 from counterfoil.cli.doctor import folder as folders
+from key_reading import read_each_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ PUBLIC: Final = {
 
 @pytest.fixture(autouse=True)
 def _unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_each_once(monkeypatch)
     for name in [name for name in os.environ if name.startswith("COUNTERFOIL_")]:
         monkeypatch.delenv(name)
 
