@@ -1,4 +1,4 @@
-"""Scenarios that follow from seeds, a hundred of them here and as many as one likes by hand."""
+"""Scenarios that follow from seeds, two hundred of them here and as many as one likes by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from simulation.campaign import run_seeds
 
 AT_ONCE = 25
-SEEDS = range(0, 100, AT_ONCE)
+SEEDS = range(0, 200, AT_ONCE)
 
 
 @pytest.mark.parametrize("first", SEEDS)
