@@ -59,9 +59,9 @@ simulate: $(READY) ## try the promise under simulated faults; SEEDS=10000, ARGS=
 crash: $(READY) ## kill nodes and their store, and look what is missing; ROUNDS=200, ARGS="--store cluster"
 	@exec $(BIN)/python -m crash --rounds $(or $(ROUNDS),200) $(ARGS)
 
-# One more than there are processors: many tests wait for processes that they started.
+# Two for each processor: many tests wait for processes that they started.
 test: $(READY) ## run the tests; options in ARGS="-k refresh"
-	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope $(ARGS)
+	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) --maxprocesses 4 --dist loadscope $(ARGS)
 
 check: lint types imports test ## all that CI asks for
 
