@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from counterfoil.status_mirror import StatusMirror
 
 RENEW_AFTER: Final = timedelta(seconds=20)
-# Seconds that a node rests for each list that it packs, which is ten times what that takes at most:
+# Seconds that a node rests for each list that it packs, which is ten times what a full one takes:
 # a storm of revocations, of which each makes every list another, takes a tenth of a core.
 REST_EACH: Final = 0.05
 AT_ONCE: Final = 1.0  # of rest may be owed: few revocations are no storm
