@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -17,7 +18,7 @@ import pytest
 
 from certificates import certificate
 from counterfoil import Verifier, status_feed
-from counterfoil.errors import IssuerUnavailable, SessionRevoked, StatusStale
+from counterfoil.errors import IssuerUnavailable, Overloaded, SessionRevoked, StatusStale
 from counterfoil.feeds import fetch, http, jwks
 from counterfoil.feeds.following import FEED, JWKS
 from counterfoil.status_feed import LIMIT
@@ -27,7 +28,6 @@ from wired import SECOND, connected, refusal, said, wired
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from pathlib import Path
 
     from counterfoil import Opened
     from nodes import Reply
@@ -43,6 +43,14 @@ def says(verifier: Verifier, opened: Opened, what: type[Exception] | None) -> bo
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == http.THREAD]
+
+
+def no_more_threads(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
 
 
 @pytest.fixture(autouse=True)
@@ -255,6 +263,24 @@ def test_a_verifier_has_one_thread_from_its_first_use_on() -> None:
         for thread in several:
             thread.join()
         assert [thread.daemon for thread in threads()] == [True]
+        verifier.close()
+
+
+def test_a_process_that_may_have_no_more_threads_says_so_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each check is refused as overloaded, whoever asks so often; later it is as if nothing was."""
+    with wired() as issuer:
+        opened = issuer.open()
+        verifier = Verifier(issuer=issuer.url, audience="api")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_more_threads)
+            assert refusal(verifier, opened) is Overloaded
+            before = files()
+            for _ in range(20):
+                assert refusal(verifier, opened) is Overloaded
+            assert files() == before
+        until(lambda: refusal(verifier, opened) is None)
         verifier.close()
 
 

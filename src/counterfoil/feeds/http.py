@@ -12,19 +12,21 @@ import select
 import threading
 import weakref
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from counterfoil.errors import Unavailable
+from counterfoil.errors import Overloaded, Unavailable
 from counterfoil.feeds.fetch import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from counterfoil.feeds.following import Following, Get
 
 THREAD: Final = "counterfoil-verifier"
 _LONGEST_SLEEP: Final = 1.0  # seconds; so that nobody's thread outlives its verifier for long
+_AGAIN: Final = timedelta(seconds=1)
+_NO_THREAD: Final = "This process can start no thread to follow the issuer with."
 _log = logging.getLogger("counterfoil.verifier")
 
 
@@ -49,16 +51,18 @@ class Carrier:
         self._generation = object()  # what a thread that was told to end finds replaced
 
     def ensure(self) -> None:
-        """Has the issuer followed from now on, in this process."""
+        """Has the issuer followed from now on, in this process. Raises `Overloaded` where that may
+        have no more threads or files."""
         if self._pid == os.getpid():
             return
         with self._changed:
             if self._pid == os.getpid():
                 return
-            self._bell = bell = _Bell()
             self._generation = generation = object()
-            arguments = (weakref.ref(self), generation, bell)
-            threading.Thread(target=_run, args=arguments, name=THREAD, daemon=True).start()
+            try:
+                self._bell = _begun(weakref.ref(self), generation)
+            except (RuntimeError, OSError) as why:
+                raise Overloaded(_NO_THREAD, retry_after=_AGAIN) from why
             self._pid = os.getpid()
 
     def forked(self) -> None:
@@ -161,6 +165,18 @@ def _forked() -> None:
 
 # In the child while it has one thread yet: later, two that come at once would both do it.
 os.register_at_fork(after_in_child=_forked)
+
+
+def _begun(carrier_of: weakref.ref[Carrier], generation: object) -> _Bell:
+    """Begins the thread; what wakes it."""
+    bell = _Bell()
+    arguments = (carrier_of, generation, bell)
+    try:
+        threading.Thread(target=_run, args=arguments, name=THREAD, daemon=True).start()
+    except RuntimeError:
+        bell.close()
+        raise
+    return bell
 
 
 def _run(carrier_of: weakref.ref[Carrier], generation: object, bell: _Bell) -> None:
