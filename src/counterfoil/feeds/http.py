@@ -13,10 +13,12 @@ import threading
 import weakref
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import Overloaded, Unavailable
 from counterfoil.feeds.fetch import Line
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 THREAD: Final = "counterfoil-verifier"
 _LONGEST_SLEEP: Final = 1.0  # seconds; so that nobody's thread outlives its verifier for long
 _AGAIN: Final = timedelta(seconds=1)
-_NO_THREAD: Final = "This process can start no thread to follow the issuer with."
 _log = logging.getLogger("counterfoil.verifier")
 
 
@@ -59,10 +60,7 @@ class Carrier:
             if self._pid == os.getpid():
                 return
             self._generation = generation = object()
-            try:
-                self._bell = _begun(weakref.ref(self), generation)
-            except (RuntimeError, OSError) as why:
-                raise Overloaded(_NO_THREAD, retry_after=_AGAIN) from why
+            self._bell = _followed(weakref.ref(self), generation)
             self._pid = os.getpid()
 
     def forked(self) -> None:
@@ -167,13 +165,15 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-def _begun(carrier_of: weakref.ref[Carrier], generation: object) -> _Bell:
+def _followed(carrier_of: weakref.ref[Carrier], generation: object) -> _Bell:
     """Begins the thread; what wakes it."""
-    bell = _Bell()
-    arguments = (carrier_of, generation, bell)
     try:
-        threading.Thread(target=_run, args=arguments, name=THREAD, daemon=True).start()
-    except RuntimeError:
+        bell = _Bell()
+    except OSError as why:
+        raise Overloaded("This process may have no more files.", retry_after=_AGAIN) from why
+    try:
+        begun(partial(_run, carrier_of, generation, bell), name=THREAD)
+    except Overloaded:
         bell.close()
         raise
     return bell

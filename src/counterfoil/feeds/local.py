@@ -15,11 +15,13 @@ import time
 import weakref
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.errors import RestoreUndeclared, StoreUnavailable, Unavailable
 from counterfoil.feeds.witness import Witness
 from counterfoil.status_mirror import FeedGap
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,10 +208,7 @@ class LocalFeed:
 
     def _start(self, hint: object) -> None:
         self._stop = threading.Event()
-        thread = threading.Thread(
-            target=self._follow, args=(self._stop, hint), name="counterfoil-feed", daemon=True
-        )
-        thread.start()
+        begun(partial(self._follow, self._stop, hint), name="counterfoil-feed")
         self._pid = os.getpid()
 
     def _forked(self) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from counterfoil.client import Client
 from counterfoil.drive import drive
-from counterfoil.errors import Unavailable
+from counterfoil.errors import Overloaded, Unavailable
 from counterfoil.lifetime import Lifetime
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from counterfoil.clock import Clock
@@ -79,10 +80,14 @@ class RegisteredClients(Mapping[str, Client]):
             if not self._is_aside():
                 self._read()
             elif self._reading.acquire(blocking=False):
-                threading.Thread(
-                    target=self._read_aside, name="counterfoil-clients", daemon=True
-                ).start()
+                self._begin_to_read()
         return self._clients
+
+    def _begin_to_read(self) -> None:
+        try:
+            begun(self._read_aside, name="counterfoil-clients")
+        except Overloaded:  # those known go on being known, and the next one tries again
+            self._reading.release()
 
     def _read(self) -> None:
         """Clients are configuration: those known go on being known while the store is away."""

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from counterfoil.errors import StoreUnavailable
+from counterfoil.errors import Overloaded, StoreUnavailable
 from counterfoil.stores.waiting import Waiter, settle
+from counterfoil.threads import begun
 
 MOST_WAITING: Final = 5_000
 REST: Final = 0.1  # seconds between two looks at a database that does not answer
@@ -125,19 +126,24 @@ class Lane:
 
     def submit(self, job: Waiter) -> None:
         """Queues it. Raises `StoreUnavailable` when closed, when there are too many, and while the
-        database does not answer."""
+        database does not answer; `Overloaded` where nobody would come to it."""
         with self._something:
             if self._closed:
                 raise StoreUnavailable("The store is closed.")
             if len(self._jobs) >= MOST_WAITING:
                 raise self._place.unavailable(StoreUnavailable("Too many wait for the database."))
+            if self._idle <= len(self._jobs) and len(self._threads) < self._most:
+                self._begin_another()
             self._place.require(job)
             self._jobs.append(job)
-            if self._idle < len(self._jobs) and len(self._threads) < self._most:
-                thread = threading.Thread(target=self._work, name="counterfoil-store", daemon=True)
-                self._threads.append(thread)
-                thread.start()
             self._something.notify()
+
+    def _begin_another(self) -> None:
+        try:
+            self._threads.append(begun(self._work, name="counterfoil-store"))
+        except Overloaded:
+            if not self._threads:  # else one of those will come to it
+                raise
 
     def close(self) -> None:
         """Ends the threads when what is queued is done."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from counterfoil.drive import drive
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.waiting import Waiter, settle
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -94,15 +95,13 @@ class Writer:
         self._closed = False
 
     def submit(self, job: Job) -> None:
-        """Queues it. Raises `StoreUnavailable` when closed."""
+        """Queues it. Raises `StoreUnavailable` when closed, `Overloaded` where there is no thread
+        to do it."""
         with self._starting:
             if self._closed:
                 raise StoreUnavailable("The store is closed.")
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._work, name="counterfoil-writer", daemon=True
-                )
-                self._thread.start()
+                self._thread = begun(self._work, name="counterfoil-writer")
             self._jobs.put(job)
 
     @property

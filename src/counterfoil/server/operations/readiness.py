@@ -8,9 +8,9 @@ from those who are signed in; sign-ins are answered 503 then, and everything els
 from __future__ import annotations
 
 import asyncio
-import threading
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.clock import SystemClock
@@ -22,6 +22,7 @@ from counterfoil.errors import (
     StoreUnavailable,
 )
 from counterfoil.feeds.witness import Witness
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +66,9 @@ class Readiness:
             raise IssuerUnavailable("This server is stopping.", retry_after=RETRY_AFTER)
         looking = self._looking
         if looking is None or looking.done():
-            looking = self._looking = Future()
-            threading.Thread(target=self._look, args=(looking,), daemon=True).start()
+            looking = Future()
+            begun(partial(self._look, looking), name="counterfoil-looks")
+            self._looking = looking
         try:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(looking)), WITHIN)
         except TimeoutError:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from redis import RedisError
 
-from counterfoil.errors import ConfigurationError, StoreUnavailable
+from counterfoil.errors import ConfigurationError, Overloaded, StoreUnavailable
 from counterfoil.stores.lanes import REST
 from counterfoil.stores.redis.address import kind_of, slots_of
 from counterfoil.stores.redis.shards import prefixes, slot_of_prefix
+from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,12 +38,14 @@ _RETRY: Final = timedelta(seconds=1)
 
 
 class Server:
-    """One that takes writes, and what kept it from answering, if it does not."""
+    """One that takes writes, and what kept it from answering, if it does not: then a thread looks
+    at it."""
 
     def __init__(self, where: Where, client: Redis) -> None:
         self.where = where
         self.client = client
         self.failure: StoreUnavailable | None = None
+        self.is_looked_at = False
 
 
 class Servers:
@@ -86,6 +91,7 @@ class Servers:
             self._look_elsewhere()
             raise StoreUnavailable(_UNKNOWN, retry_after=_RETRY)
         if (failure := server.failure) is not None:
+            self._begin_to_look(server)
             raise StoreUnavailable(failure.detail, retry_after=failure.retry_after)
         return server
 
@@ -126,8 +132,16 @@ class Servers:
             if server.failure is not None or self._closed.is_set():
                 return
             server.failure = failure
-        name = "counterfoil-store-looks"
-        threading.Thread(target=self._look, args=(server,), name=name, daemon=True).start()
+        self._begin_to_look(server)
+
+    def _begin_to_look(self, server: Server) -> None:
+        """If nobody does; where there is no thread for it, whoever wants the server next tries."""
+        if server.is_looked_at:
+            return
+        with self._lock, suppress(Overloaded):
+            if not server.is_looked_at:
+                begun(partial(self._look, server), name="counterfoil-store-looks")
+                server.is_looked_at = True
 
     def close(self) -> None:
         self._closed.set()
@@ -135,6 +149,12 @@ class Servers:
             server.client.close()
 
     def _look(self, server: Server) -> None:
+        try:
+            self._look_until_it_answers(server)
+        finally:
+            server.is_looked_at = False
+
+    def _look_until_it_answers(self, server: Server) -> None:
         with self._client(server.where, patience=HEARD_WITHIN) as client:
             while not self._closed.wait(REST * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
                 try:

@@ -1,0 +1,26 @@
+"""Threads, in a process that may at times have no more of them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from counterfoil.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_AGAIN: Final = timedelta(seconds=1)
+
+
+def begun(work: Callable[[], object], *, name: str) -> threading.Thread:
+    """A daemon that does this. Raises `Overloaded` where the machine gives no more threads (a limit
+    of a container, mostly): then nothing has begun, and whoever asks leaves all as it was, so that
+    it is tried again."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as why:
+        raise Overloaded("This process may have no more threads.", retry_after=_AGAIN) from why
+    return thread
