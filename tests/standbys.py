@@ -33,7 +33,8 @@ def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
     try:
         standby.run("pg_basebackup", "-D", f"{folder}/data", "-R", "-c", "fast", "-d", source)
         standby.start()
-        until(lambda: asked(primary, "SELECT count(*) FROM pg_stat_replication") == 1)
+        sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+        until(lambda: asked(primary, sql) == 1)
         yield standby
     finally:
         standby.kill()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -136,12 +135,14 @@ class Servers:
 
     def _begin_to_look(self, server: Server) -> None:
         """If nobody does; where there is no thread for it, whoever wants the server next tries."""
-        if server.is_looked_at:
-            return
-        with self._lock, suppress(Overloaded):
-            if not server.is_looked_at:
-                begun(partial(self._look, server), name="counterfoil-store-looks")
-                server.is_looked_at = True
+        with self._lock:
+            if server.is_looked_at:
+                return
+            server.is_looked_at = True
+        try:
+            begun(partial(self._look, server), name="counterfoil-store-looks")
+        except Overloaded:
+            server.is_looked_at = False
 
     def close(self) -> None:
         self._closed.set()
