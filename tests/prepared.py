@@ -26,7 +26,7 @@ SEARCHED: Final = "PYTHONPATH"
 def _processes() -> ForkServerContext:
     """With the process from which all are forked, begun."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["preparation"])
+    processes.set_forkserver_preload(["preloaded"])
     former = os.environ.get(SEARCHED)
     os.environ[SEARCHED] = str(Path(__file__).parent)  # it is not told where we look for modules
     try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,31 +23,15 @@ from counterfoil.drive import drive
 from counterfoil.errors import Unavailable
 from counterfoil.server.tables.clients import ClientRows
 from counterfoil.stores.redis.store import RedisStore
+from limits import no_more_threads
 from postgresql import new_schema
 from scenes import KEYS
 from valkeys import valkey_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from counterfoil.ports import Store
-
-_start = threading.Thread.start
-
-
-def _refused(thread: threading.Thread) -> None:
-    if thread.name.startswith("counterfoil"):
-        raise RuntimeError("can't start new thread")
-    _start(thread)
-
-
-@contextmanager
-def no_more_threads() -> Iterator[None]:
-    """Of ours; what the tests themselves start goes on."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(threading.Thread, "start", _refused)
-        yield
 
 
 def engine(store: Store) -> Counterfoil:
@@ -80,8 +63,13 @@ async def is_asked(auth: Counterfoil) -> bool:
 
 
 async def test_sqlite_goes_on_afterwards(tmp_path: Path) -> None:
-    """As long as it has its writer, and without."""
-    await goes_on(SqliteStore(tmp_path / "counterfoil.db"))
+    """It begins with its writer: without there is no store, and nothing is in the way later."""
+    file = tmp_path / "counterfoil.db"
+    with no_more_threads():
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                SqliteStore(file)
+    assert not await goes_on(SqliteStore(file))
 
 
 async def test_postgresql_goes_on_afterwards() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _AGAIN: Final = timedelta(seconds=1)
+_NO_MORE: Final = "This process gets no more threads; its limit may have to be raised."
 
 
 def begun(work: Callable[[], object], *, name: str) -> threading.Thread:
@@ -22,5 +23,5 @@ def begun(work: Callable[[], object], *, name: str) -> threading.Thread:
     try:
         thread.start()
     except RuntimeError as why:
-        raise Overloaded("This process may have no more threads.", retry_after=_AGAIN) from why
+        raise Overloaded(_NO_MORE, retry_after=_AGAIN) from why
     return thread

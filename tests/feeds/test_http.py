@@ -22,6 +22,7 @@ from counterfoil.errors import IssuerUnavailable, Overloaded, SessionRevoked, St
 from counterfoil.feeds import fetch, http, jwks
 from counterfoil.feeds.following import FEED, JWKS
 from counterfoil.status_feed import LIMIT
+from limits import no_more_threads
 from serving import answering, bytes_of, saying, until
 from wired import SECOND, connected, refusal, said, wired
 
@@ -43,10 +44,6 @@ def says(verifier: Verifier, opened: Opened, what: type[Exception] | None) -> bo
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == http.THREAD]
-
-
-def no_more_threads(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 def files() -> int:
@@ -266,15 +263,12 @@ def test_a_verifier_has_one_thread_from_its_first_use_on() -> None:
         verifier.close()
 
 
-def test_a_process_that_may_have_no_more_threads_says_so_and_loses_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_process_that_may_have_no_more_threads_says_so_and_loses_nothing() -> None:
     """Each check is refused as overloaded, whoever asks so often; later it is as if nothing was."""
     with wired() as issuer:
         opened = issuer.open()
         verifier = Verifier(issuer=issuer.url, audience="api")
-        with monkeypatch.context() as patched:
-            patched.setattr(threading.Thread, "start", no_more_threads)
+        with no_more_threads():
             assert refusal(verifier, opened) is Overloaded
             before = files()
             for _ in range(20):

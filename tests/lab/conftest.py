@@ -1,4 +1,4 @@
-"""One bench for all experiments here; each begins with people of its own."""
+"""What the tests of the lab share: a bench, and a browser."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from browsers import chromium
 from counterfoil.server.lab.bench import Bench
 from counterfoil.server.passwords.hashing import CHEAPEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,10 @@ def bench() -> Iterator[Bench]:
         yield bench
     finally:
         bench.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one file and no longer: while it runs, nothing else can use a loop."""
+    with chromium() as browser:
+        yield browser

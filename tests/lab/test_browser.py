@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import live
-from browsers import chromium
 from counterfoil.server.lab.catalogue import BY_SLUG
 from lab.looking import looked_at
 from pages.access import OUTLINE
@@ -15,18 +14,9 @@ from pages.browsing import focused, tab
 from sites import site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser
 
 __all__ = ["site"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """For this file and no longer: while it runs, nothing else can use a loop."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("slug", ["revoke", "forged"])  # with settings, and without

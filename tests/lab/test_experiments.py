@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 import live
-from browsers import chromium
 from counterfoil.server.lab.catalogue import BY_SLUG
 from counterfoil.server.lab.laboratory import Laboratory
 from counterfoil.server.lab.seen import (
@@ -38,13 +37,6 @@ __all__ = ["site"]
 
 Kind = TypeVar("Kind")
 WORDS = {"held": "As promised", "open": "Know this"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """For this file and no longer: while it runs, nothing else can use a loop."""
-    with chromium() as browser:
-        yield browser
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Carrier:
             if self._pid == os.getpid():
                 return
             self._generation = generation = object()
-            self._bell = _followed(weakref.ref(self), generation)
+            self._bell = _begin_to_follow(weakref.ref(self), generation)
             self._pid = os.getpid()
 
     def forked(self) -> None:
@@ -165,12 +165,13 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-def _followed(carrier_of: weakref.ref[Carrier], generation: object) -> _Bell:
+def _begin_to_follow(carrier_of: weakref.ref[Carrier], generation: object) -> _Bell:
     """Begins the thread; what wakes it."""
     try:
         bell = _Bell()
     except OSError as why:
-        raise Overloaded("This process may have no more files.", retry_after=_AGAIN) from why
+        told = "This process gets no more files; its limit may have to be raised."
+        raise Overloaded(told, retry_after=_AGAIN) from why
     try:
         begun(partial(_run, carrier_of, generation, bell), name=THREAD)
     except Overloaded:
