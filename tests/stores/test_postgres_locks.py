@@ -12,6 +12,7 @@ from counterfoil.ports import Commit
 from counterfoil.stores.postgres import PostgresStore
 from counterfoil.stores.statements import commits, epochs, status
 from counterfoil.stores.statements.records import micros
+from counterfoil.subject import ClientState
 from counterfoil.testing.records import NOW, a_session, found, opened, revoke
 from postgresql import new_schema
 
@@ -139,6 +140,36 @@ async def test_who_signs_in_while_an_epoch_begins_is_too_late(store: PostgresSto
     assert await waits(signing_in)
     await beginning.end()
     assert await signing_in is False
+
+
+async def test_who_takes_long_and_is_undone_for_others_does_it_again(store: PostgresStore) -> None:
+    """As everybody else does: nobody declares a restore again because nodes were in its way."""
+    await store.commit(
+        Commit(clients=tuple(ClientState(client_id=name, version=1) for name in "ab"))
+    )
+
+    async def take(transaction: Transaction, client_id: str) -> None:
+        await transaction.run("SET LOCAL deadlock_timeout = '50ms'")
+        await transaction.run("UPDATE cf_clients SET version = 2 WHERE client_id = ?", (client_id,))
+
+    tries: list[None] = []
+    has_one = threading.Event()
+
+    async def patiently(transaction: Transaction) -> None:
+        tries.append(None)
+        await take(transaction, "b")
+        has_one.set()
+        await take(transaction, "a")
+
+    async def meanwhile(transaction: Transaction) -> None:
+        await take(transaction, "a")
+        await transaction.run("SET LOCAL deadlock_timeout = '10s'")  # the other one is undone
+        assert has_one.wait(10)
+        await transaction.run("UPDATE cf_clients SET version = 2 WHERE client_id = 'b'")
+
+    both = (store.rows.transaction(patiently, patient=True), store.rows.transaction(meanwhile))
+    await asyncio.wait_for(asyncio.gather(*both), 20)
+    assert len(tries) == 2
 
 
 async def test_two_sweeps_leave_nothing_to_each_other(store: PostgresStore) -> None:

@@ -75,8 +75,9 @@ class _Move:
             if locked is not None:
                 return Moved(self._copied, locked)
         raise StoreUnavailable(
-            "Too much changes here to be copied within the 2 s for which others may wait; nothing"
-            " was moved. Try again when less is going on."
+            "Too much changes here to be copied within the 2 s for which others may wait, or"
+            " somebody reads at length, such as pg_dump; nothing was moved. Try again when less is"
+            " going on."
         )
 
     def _switch(self, address: str) -> float | None:

@@ -7,19 +7,22 @@ the tables lose their names, in one transaction that also says where they have g
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
 
 from counterfoil.errors import StoreUnavailable
-from counterfoil.server.migrating import NOTES, Table, noting
+from counterfoil.server.migrating import NOTES, TRIES, Table, noting
 from counterfoil.server.sessions_moving import SESSIONS_MARK
 from counterfoil.stores.postgres_connection import Connection, connect
+from counterfoil.stores.postgres_words import said_of
 from counterfoil.stores.sqlite_copies import opened
 
+T = TypeVar("T")
 PAGE: Final = 1_000
 # Those that are looked at again where they have changed; the others only grow.
 NOTED: Final = (
@@ -28,10 +31,10 @@ NOTED: Final = (
     Table("cf_clients", "client_id"),
 )
 GROWING: Final = ("cf_changes", "cf_events")
-_LEAVING: Final = (
+_LEAVING: Final = (  # in the order in which others use several of them
     *(table.name for table in NOTED),
+    *("cf_feed", "cf_backup", "cf_lists"),
     *GROWING,
-    *("cf_lists", "cf_feed", "cf_backup"),
 )
 _FUNCTION: Final = "cf_note_moving"
 
@@ -75,7 +78,7 @@ class SqliteSource:
         return self.all(f"DELETE FROM {NOTES} RETURNING place, key")
 
     def settled(self) -> dict[str, int]:
-        return _greatest(self)
+        return {name: _greatest(self, name) for name in GROWING}
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -102,10 +105,15 @@ class SqliteSource:
 
 
 class PostgresSource:
-    """A database that nodes share."""
+    """A database that nodes share.
+
+    Whoever waits for a table has all others wait behind them, so that is over in a second. Tables
+    are locked one at a time, or in the order in which others use them: nobody waits in a ring.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        connection.execute("SET lock_timeout = '1s'")
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         return self._connection.execute(sql.replace("?", "%s"), values).fetchall()
@@ -114,28 +122,13 @@ class PostgresSource:
         return self.all(f"DELETE FROM {NOTES} RETURNING place, key")
 
     def settled(self) -> dict[str, int]:
-        # A number is taken before it is committed. Once nobody writes all of them have been.
-        with self._connection.transaction():
-            self._connection.execute(f"LOCK TABLE {', '.join(GROWING)} IN SHARE MODE")
-            return _greatest(self)
+        return {name: self._alone(partial(self._settled, name)) for name in GROWING}
 
     @contextmanager
     def noting(self) -> Iterator[None]:
         self._forget()
-        run = self._connection.execute
-        with self._connection.transaction():
-            run(f"CREATE TABLE {NOTES} (place text, key text)")
-            run(
-                f"CREATE FUNCTION {_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                f" INSERT INTO {NOTES} VALUES (TG_TABLE_NAME, to_jsonb(NEW) ->> TG_ARGV[0]);"
-                " RETURN NULL; END $$"
-            )
-            for table in NOTED:
-                run(
-                    f"CREATE TRIGGER {NOTES} AFTER INSERT OR UPDATE ON {table.name}"
-                    f" FOR EACH ROW EXECUTE FUNCTION {_FUNCTION}('{table.key}')"
-                )
         try:
+            self._note()
             yield
         finally:
             if not self._connection.is_lost:
@@ -146,26 +139,58 @@ class PostgresSource:
         run = self._connection.execute
         try:
             with self._connection.transaction():
-                run("SET LOCAL lock_timeout = '1s'")
                 run(f"LOCK TABLE {', '.join(_LEAVING)} IN EXCLUSIVE MODE")
                 yield
                 for name in _LEAVING:
                     run(f"ALTER TABLE {name} RENAME TO {name}_moved")
                 run(f"CREATE TABLE {SESSIONS_MARK} (address text NOT NULL)")
                 run(f"INSERT INTO {SESSIONS_MARK} VALUES (%s)", (address,))
+                # Here, where the tables are locked: a look-up that was prepared locks those that
+                # it knew before it finds that they have other names.
+                run(f"DROP FUNCTION {_FUNCTION} CASCADE")
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as why:
             raise Busy from why
 
-    def _forget(self) -> None:
+    def _note(self) -> None:
         run = self._connection.execute
+        run(f"CREATE TABLE {NOTES} (place text, key text)")
+        run(
+            f"CREATE FUNCTION {_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" INSERT INTO {NOTES} VALUES (TG_TABLE_NAME, to_jsonb(NEW) ->> TG_ARGV[0]);"
+            " RETURN NULL; END $$"
+        )
+        for table in NOTED:
+            self._run_alone(
+                f"CREATE TRIGGER {NOTES} AFTER INSERT OR UPDATE ON {table.name}"
+                f" FOR EACH ROW EXECUTE FUNCTION {_FUNCTION}('{table.key}')"
+            )
+
+    def _forget(self) -> None:
+        for table in NOTED:
+            self._run_alone(f"DROP TRIGGER IF EXISTS {NOTES} ON {table.name}")
+        self._run_alone(f"DROP FUNCTION IF EXISTS {_FUNCTION}")
+        self._run_alone(f"DROP TABLE IF EXISTS {NOTES}")
+
+    def _settled(self, name: str) -> int:
+        # A number is taken before it is committed. Once nobody writes all of them have been.
         with self._connection.transaction():
-            run(f"DROP FUNCTION IF EXISTS {_FUNCTION} CASCADE")
-            run(f"DROP TABLE IF EXISTS {NOTES}")
+            self._connection.execute(f"LOCK TABLE {name} IN SHARE MODE")
+            return _greatest(self, name)
+
+    def _run_alone(self, sql: str) -> None:
+        self._alone(lambda: self._connection.execute(sql))
+
+    def _alone(self, step: Callable[[], T]) -> T:
+        """What waits for one table, and holds no other; begun again where that takes too long."""
+        for _ in range(TRIES - 1):
+            with suppress(psycopg.errors.LockNotAvailable):
+                return step()
+        return step()
 
 
-def _greatest(source: Source) -> dict[str, int]:
-    sql = "SELECT coalesce(max(number), 0) FROM"
-    return {name: source.all(f"{sql} {name}")[0][0] for name in GROWING}
+def _greatest(source: Source, name: str) -> int:
+    found: int = source.all(f"SELECT coalesce(max(number), 0) FROM {name}")[0][0]
+    return found
 
 
 @contextmanager
@@ -181,4 +206,4 @@ def source_of(database: Path, address: str) -> Iterator[Source]:
             connection.deadline = float("inf")
             yield PostgresSource(connection)
     except psycopg.Error as why:
-        raise StoreUnavailable(f"PostgreSQL does not answer: {type(why).__name__}.") from why
+        raise StoreUnavailable(said_of(why)) from why

@@ -11,10 +11,13 @@ from psycopg import conninfo, errors
 from counterfoil.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg.abc import PQGen
 
 T = TypeVar("T")
 PATIENCE: Final = 5.0  # seconds that one statement may take, or wait for a lock
+CONFLICTS: Final = 10  # with others, after which it is the database that is to blame
 CONNECTED_WITHIN: Final = 2  # seconds, the least that psycopg knows
 SCHEMES: Final = ("postgresql://", "postgres://")
 
@@ -134,6 +137,17 @@ def roll_back(connection: Connection) -> None:
 def is_conflict(why: psycopg.Error) -> bool:
     """Whether the server has undone it for somebody else's sake, and it may be done again."""
     return isinstance(why, errors.SerializationFailure | errors.DeadlockDetected)
+
+
+def undisturbed(work: Callable[[], T]) -> T:
+    """What it makes, done again where the server undoes it for somebody else's sake."""
+    for _ in range(CONFLICTS):
+        try:
+            return work()
+        except psycopg.Error as why:
+            if not is_conflict(why):
+                raise
+    return work()
 
 
 def is_late(why: psycopg.Error) -> bool:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from counterfoil.stores.place import Place
-from counterfoil.stores.postgres_connection import CommitUnknown, Connection, connect
+from counterfoil.stores.postgres_connection import (
+    CommitUnknown,
+    Connection,
+    connect,
+    undisturbed,
+)
 from counterfoil.stores.postgres_line import PostgresLine
 from counterfoil.stores.postgres_listener import Listener
 from counterfoil.stores.postgres_look_ups import MOST_AT_ONCE, look_up_all
@@ -40,7 +45,7 @@ class Database(Place):
             with connect(self._address, patient=True) as connection:
                 self._own.add(connection.info.backend_pid)
                 connection.deadline = float("inf")
-                return work(connection)
+                return undisturbed(lambda: work(connection))
         except (psycopg.Error, CommitUnknown) as why:
             raise self.unavailable(why) from why
 

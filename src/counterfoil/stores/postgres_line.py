@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from counterfoil.stores.lanes import NoAnswer
 from counterfoil.stores.postgres_connection import (
+    CONFLICTS,
     PATIENCE,
     CommitUnknown,
     is_conflict,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from counterfoil.stores.postgres_connection import Connection
     from counterfoil.stores.postgres_database import Database
     from counterfoil.stores.waiting import Waiter
-
-CONFLICTS: Final = 10  # with others, after which it is the database that is to blame
 
 
 class PostgresLine:

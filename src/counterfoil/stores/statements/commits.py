@@ -42,8 +42,9 @@ _NEXT_SUBJECT: Final = (
     "UPDATE cf_subjects SET version = ?, epoch = ?, claims_version = ?, suspended_at = ?"
     " WHERE subject = ? AND version = ?"
 )
-# Names of locks. Whoever opens or renews a session shares those of its epoch and its client; they
-# belong to whoever ends all of them alone: then nobody's commit is under way that nobody has seen.
+# Names of locks. Whoever writes records shares that of the epoch, and whoever opens or renews a
+# session that of its client; they belong to whoever ends all of them alone: then nobody's commit is
+# under way that nobody has seen, or that holds some of the rows and waits for others.
 EPOCH: Final = "epoch"
 _FIRST_CLIENT: Final = (
     "INSERT INTO cf_clients (version, client_id) VALUES (?, ?) ON CONFLICT (client_id) DO NOTHING"
@@ -76,13 +77,10 @@ async def touch(transaction: Transaction, session_id: str, at: datetime) -> None
 
 
 async def _write_records(transaction: Transaction, commit: Commit) -> bool:
-    """Always in the same order, so that no two commits wait for each other."""
-    shared = [] if commit.epoch is None else [EPOCH]
-    shared += [_lock_of(client) for client in commit.unchanged]
-    await transaction.lock(*shared, shared=True)
+    """Always in the same order, so that no two commits wait for each other. So does who reads or
+    moves several tables: sessions, subjects, clients, feed, backup, lists, changes, events."""
+    await transaction.lock(EPOCH, *map(_lock_of, commit.unchanged), shared=True)
     await transaction.lock(*map(_lock_of, commit.clients))
-    if commit.epoch is not None and await transaction.one(_EPOCH) != (commit.epoch,):
-        return False
     for session in sorted(commit.sessions, key=lambda session: session.id):
         if not await _write_session(transaction, session):
             return False
@@ -96,7 +94,7 @@ async def _write_records(transaction: Transaction, commit: Commit) -> bool:
         row = await transaction.one(_CLIENT, (client.client_id,))
         if (row[0] if row else 0) != client.version:
             return False
-    return True
+    return commit.epoch is None or await transaction.one(_EPOCH) == (commit.epoch,)
 
 
 def _lock_of(client: ClientState) -> str:

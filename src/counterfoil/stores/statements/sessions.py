@@ -97,5 +97,5 @@ async def all_of_subject(rows: Reading, subject_: str) -> tuple[SubjectState, li
     """In one snapshot, or under the lock of a transaction."""
     if not is_storable(subject_):
         return subject_of(subject_, None), []
-    state = subject_of(subject_, await rows.one(_SUBJECT, (subject_,)))
-    return state, [session_of(row) for row in await rows.all(_OF_SUBJECT, (subject_,))]
+    found = [session_of(row) for row in await rows.all(_OF_SUBJECT, (subject_,))]
+    return subject_of(subject_, await rows.one(_SUBJECT, (subject_,))), found

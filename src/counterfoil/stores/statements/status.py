@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.status_change import FeedRead, Position, StatusChange
 from counterfoil.status_list import Block, schedule
+from counterfoil.stores.statements.commits import EPOCH
 from counterfoil.stores.statements.records import (
     LIST,
     list_of,
@@ -106,6 +107,7 @@ async def sweep(rows: Rows, *, now: datetime, limit: int) -> int:
     moment = micros(now)
 
     async def sweep_sessions(transaction: Transaction) -> int:
+        await transaction.lock(EPOCH, shared=True)
         await transaction.lock(_SWEEPING)
         return await transaction.run(_SWEEP, (moment, limit))
 
