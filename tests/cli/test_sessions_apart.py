@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import live
 from cli.beside import Beside, declares_a_restore, ends_at_once
 from cli.terminal import Terminal
+from counterfoil import Verifier
 from counterfoil.cli.data import remember
 from counterfoil.server.settings import load
 from valkeys import empty_valkey, valkey_server
@@ -49,6 +51,22 @@ def test_what_is_apart_is_copied_by_its_own_tools(apart: Beside, command: tuple[
     said = apart.run(*command)
     assert said.code == 2
     assert "restore --declare" in said.err
+
+
+def test_who_follows_the_feed_is_seen_to_have_heard(apart: Beside) -> None:
+    """It is the feed of where the sessions are that they follow; the database has one, too."""
+    made = json.loads(apart.run("clients", "secret", "partner", "--json").out)
+    site = apart.site
+    with Verifier(issuer=site.url, audience="api", client=("partner", made["client_secret"])):
+        site.person().sign_in("api").sign_out()
+        administrator = site.administrator()
+
+        def followers() -> list[bool]:
+            told = administrator.call("GET", "/v1/admin/verifiers").json
+            assert told["position"]["number"]
+            return [each["current"] for each in told["verifiers"]]
+
+        live.until(lambda: followers() == [True], patience=10)
 
 
 def test_a_restore_is_declared(apart: Beside) -> None:

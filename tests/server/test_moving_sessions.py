@@ -227,6 +227,9 @@ def test_a_server_goes_on_while_its_sessions_are_moved_and_nobody_notices(
         assert (again.code, "in Redis already" in again.err) == (2, True)
         listed = terminal("sessions", "list", "--json", "--data", str(site.data), env=environment)
         assert devices["web"].session_id in listed.out, listed
+        assert site.administrator().call("GET", "/v1/admin/verifiers").status == 200
+        doctor = terminal("doctor", "--data", str(site.data), env=environment)
+        assert doctor.code == 0, doctor.out
         running.kill()
         running.wait()
         stack.enter_context(live.process(site.data, port=site.port, **settings))

@@ -40,15 +40,10 @@ SOON = 0.3  # seconds; in a writer's thread, on a machine with other things to d
 class Written(VerifierRows):
     """Notes how many verifiers each write told of."""
 
-    __slots__ = ("fails", "writes")
-
-    def __init__(self, rows: Any) -> None:
-        super().__init__(rows)
-        object.__setattr__(self, "writes", [])  # what it extends is frozen
-        object.__setattr__(self, "fails", [])
-
-    writes: list[int]
-    fails: list[bool]
+    def __init__(self, store: Any) -> None:
+        super().__init__(store.rows, store)
+        self.writes: list[int] = []
+        self.fails: list[bool] = []
 
     async def save(self, seen: Any, **more: Any) -> bool:
         if self.fails:
@@ -61,7 +56,7 @@ class Written(VerifierRows):
 async def rows(tmp_path: Path) -> AsyncIterator[Written]:
     store = SqliteStore(tmp_path / "counterfoil.db")
     await migrate(store.rows, component="server", package=TABLES)
-    yield Written(store.rows)
+    yield Written(store)
     await store.close()
 
 

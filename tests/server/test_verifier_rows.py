@@ -45,7 +45,7 @@ TWO = replace(ONE, process="two", position=None, waits=False)
 def rows(tmp_path: Path) -> Iterator[VerifierRows]:
     store = SqliteStore(tmp_path / "counterfoil.db").blocking()
     drive(migrate(store.rows, component="server", package=TABLES))
-    yield VerifierRows(store.rows)
+    yield VerifierRows(store.rows, store)
     drive(store.close())
 
 

@@ -193,7 +193,7 @@ async def _open(settings: Settings) -> DataFolder:
         server.accounts,
         server.client_rows,
         server.client_secrets,
-        VerifierRows(server.store.rows),
+        VerifierRows(server.store.rows, server.auth.store),
         server.auth.clock,
         server.close,
     )

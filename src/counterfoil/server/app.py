@@ -45,7 +45,9 @@ from counterfoil.server.verifiers.waiting import Waits
 
 def application(server: Server) -> FastAPI:
     """The ASGI application."""
-    register = VerifierRegister(VerifierRows(server.store.rows), server.clients, server.auth.clock)
+    register = VerifierRegister(
+        VerifierRows(server.store.rows, server.auth.store), server.clients, server.auth.clock
+    )
     waits = Waits(server.auth.clock)
     sampler = Sampler(server.metrics, server.auth.clock, takes=server.sweeps)
     endings = ClientEndings(server.auth)

@@ -77,13 +77,14 @@ def _all(place: Path | None, url: str | None) -> Iterator[Finding]:
     if there.level != "ok":
         return
     yield from folder.findings(setup.data)
+    elsewhere = _elsewhere(settings) if settings is not None else ""
     if settings is not None and address:
-        yield from shared.findings(setup, settings, address)
+        yield from shared.findings(setup, settings, address, is_apart=bool(elsewhere))
     else:
-        kept = _database(setup)
+        kept = _database(setup, is_apart=bool(elsewhere))
         yield from kept.findings
         yield from keys.findings(setup.data, in_use=kept.in_use, clients=kept.clients)
-    if settings is not None and (elsewhere := _elsewhere(settings)):
+    if settings is not None and elsewhere:
         yield apart.finding(settings, elsewhere)
     answers = running.answers(setup)
     yield answers
@@ -120,13 +121,13 @@ class _Kept:
     in_use: bool = True
 
 
-def _database(setup: Setup) -> _Kept:
+def _database(setup: Setup, *, is_apart: bool) -> _Kept:
     path = setup.data / "counterfoil.db"
     try:
         with database.opened(path) as connection:
             found = list(database.findings(path, connection))
             if ("database-current", "ok") in {(each.id, each.level) for each in found}:
-                return _rows(setup, connection, found)
+                return _rows(setup, connection, found, is_apart=is_apart)
     except (sqlite3.Error, OSError) as why:
         reason = getattr(why, "strerror", None) or str(why)
         mend = "Make it readable to this user, or restore it from a backup."
@@ -135,12 +136,16 @@ def _database(setup: Setup) -> _Kept:
     return _Kept([*found, skipped])
 
 
-def _rows(setup: Setup, connection: sqlite3.Connection, found: list[Finding]) -> _Kept:
+def _rows(
+    setup: Setup, connection: sqlite3.Connection, found: list[Finding], *, is_apart: bool
+) -> _Kept:
     found.append(database.declared(setup.data / "counterfoil.db", connection))
     rows = ReadOnlyRows(connection)
     clients, unusable = registered.clients_of(rows, setup.lifetime)
     found += unusable or registered.of_clients(clients, setup.issuer, rows)
-    found += registered.of_accounts(rows)
+    found += registered.of_accounts(rows, is_apart=is_apart)
     found += exposure.findings(setup, connection)
-    in_use = bool(drive(RowsStore(rows).sessions(SessionQuery(limit=1))))
+    in_use = bool(sessions_moved_from(connection)) or bool(
+        drive(RowsStore(rows).sessions(SessionQuery(limit=1)))
+    )
     return _Kept(found, clients, in_use)

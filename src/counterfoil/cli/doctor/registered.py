@@ -10,7 +10,7 @@ from typing import Final
 
 from counterfoil import jws
 from counterfoil.carriers.cookie import LARGEST, cookie_name
-from counterfoil.cli.doctor.finding import Finding, ok, warning, wrong
+from counterfoil.cli.doctor.finding import Finding, ok, unseen, warning, wrong
 from counterfoil.cli.words import counted, span
 from counterfoil.client import Client
 from counterfoil.drive import drive
@@ -123,9 +123,14 @@ def _token(client: Client, issuer: str, roles: list[str]) -> str:
     return issue(claims, key=key, typ=client.typ)
 
 
-def of_accounts(rows: Rows) -> Iterator[Finding]:
+def of_accounts(rows: Rows, *, is_apart: bool) -> Iterator[Finding]:
+    """is_apart: sessions are kept elsewhere, and with them who is suspended."""
     store = RowsStore(rows)
     found = [row[0] for row in drive(rows.all(_ADMINISTRATORS, (_HAS_ADMIN,)))]
+    if found and is_apart:
+        yield ok("administrator", f"{counted(len(found), 'account')} may administer.")
+        yield unseen("administrator", "Who is suspended: that is kept with the sessions.")
+        return
     active = [name for name in found if not drive(store.subject(name)).is_suspended]
     if active:
         yield ok("administrator", f"{counted(len(active), 'administrator')} can sign in.")

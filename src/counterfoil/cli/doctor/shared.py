@@ -21,12 +21,14 @@ _RECORDED = "SELECT component, number, checksum FROM cf_migrations"
 _SEALED = "SELECT name, sealed FROM cf_keys"
 
 
-def findings(setup: Setup, settings: Settings, address: str) -> Iterator[Finding]:
+def findings(
+    setup: Setup, settings: Settings, address: str, *, is_apart: bool
+) -> Iterator[Finding]:
     """Nothing is changed there, and no table is made."""
     try:
         with _rows(settings, address) as rows:
             yield ok("store", "The database answers, and is set to keep what it acknowledges.")
-            yield from _of_rows(rows, setup, settings)
+            yield from _of_rows(rows, setup, settings, is_apart=is_apart)
     except CounterfoilError as why:
         mend = why.detail if why.code == "configuration" else "Start it, or correct its URL."
         yield wrong("store", "The database cannot be relied on, or does not answer.", mend)
@@ -47,7 +49,7 @@ def _rows(settings: Settings, address: str) -> Iterator[Rows]:
         database.close()
 
 
-def _of_rows(rows: Rows, setup: Setup, settings: Settings) -> Iterator[Finding]:
+def _of_rows(rows: Rows, setup: Setup, settings: Settings, *, is_apart: bool) -> Iterator[Finding]:
     if drive(rows.one("SELECT to_regclass('cf_migrations') IS NULL")) == (True,):
         mend = "Start counterfoil serve, which makes them."
         yield wrong("database-current", "The database has none of Counterfoil's tables.", mend)
@@ -58,7 +60,7 @@ def _of_rows(rows: Rows, setup: Setup, settings: Settings) -> Iterator[Finding]:
         return
     clients, unusable = registered.clients_of(rows, setup.lifetime)
     yield from unusable or registered.of_clients(clients, setup.issuer, rows)
-    yield from registered.of_accounts(rows)
+    yield from registered.of_accounts(rows, is_apart=is_apart)
     yield from _of_keys(rows, settings, clients)
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from counterfoil.server.tables.accounts import MICROSECOND, moment, stamp
 from counterfoil.status_change import Position
-from counterfoil.stores.statements.status import position_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from counterfoil.ports import Store
     from counterfoil.stores.rows import Reading, Row, Rows, Transaction
 
 MOST: Final = 5_000  # of them; the longest silent go first
@@ -72,8 +72,9 @@ class NamedVerifier:
 
 
 class Followers(NamedTuple):
-    """Who follows the feed, and how far it goes: from one read. anonymous: how many without a
-    name, about; one that has just changed from one process of the server to another counts twice.
+    """Who follows the feed, and how far that went when they were read, or a moment before.
+    anonymous: how many without a name, about; one that has just changed from one process of the
+    server to another counts twice.
     """
 
     named: tuple[NamedVerifier, ...]
@@ -81,25 +82,25 @@ class Followers(NamedTuple):
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
 class VerifierRows:
-    """Verifiers, over whatever rows the store keeps. silence: for how long nothing may be heard of
-    one until it has vanished."""
+    """Verifiers, over whatever rows the store keeps. sessions: whose feed they follow. silence: for
+    how long nothing may be heard of one until it has vanished."""
 
-    rows: Rows
+    def __init__(self, rows: Rows, sessions: Store) -> None:
+        self.rows = rows
+        self._sessions = sessions
+        self._position: Position | None = None
 
     async def followers(self, *, now: datetime, silence: timedelta) -> Followers:
         """Those heard of since, by whatever process of the server."""
         since, ahead = _span(now, silence)
 
+        self._position = position = (await self._sessions.feed(self._position, now=now)).position
+
         async def read(reading: Reading) -> Followers:
             named = await reading.all(_SEEN, (since, ahead))
             counted = await reading.one(_COUNTED, (_span(now, 2 * silence)[0], ahead))
-            return Followers(
-                tuple(map(_verifier, named)),
-                counted[0] if counted else 0,
-                await position_of(reading),
-            )
+            return Followers(tuple(map(_verifier, named)), counted[0] if counted else 0, position)
 
         return await self.rows.snapshot(read)
 

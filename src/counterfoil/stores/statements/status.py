@@ -81,12 +81,6 @@ class Feed:
         return read
 
 
-async def position_of(reading: Reading) -> Position:
-    """How far the feed goes."""
-    [(epoch, number, *_)] = await reading.all(_STANDING)
-    return Position(epoch, number)
-
-
 async def reserve(
     transaction: Transaction, issuing: Issuing, *, count: int, now: datetime
 ) -> Block:
