@@ -20,7 +20,7 @@ def test_a_session_revoked_beside_a_running_server_is_refused_within_the_bound(
     assert served.code(token) == "accepted"
     said = served.run("sessions", "revoke", session_id)
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("Ended 1 session: effective within 10 s, elsewhere within 2")
+    assert said.out.startswith("Ended 1 session: effective within 10 s, elsewhere within ")
     assert served.soon(token, "session_revoked", within=10)
     again = served.run("sessions", "revoke", session_id)
     assert again.code == 0
