@@ -60,6 +60,10 @@ class Checking:
     async def check(self, presented: Presented, *, audience: str | None) -> Verified:
         if handles.looks_like(presented.text):
             return await self._check_handle(presented, audience)
+        return await self._check_signed(presented, audience)
+
+    async def _check_signed(self, presented: Presented, audience: str | None) -> Verified:
+        """By a token; what this process has not heard of yet is read first."""
         feed = self.parts.feed
         if feed is None or not feed.is_aside:
             return self.check_token(presented, audience=audience)
@@ -108,7 +112,7 @@ class Checking:
     async def confirm(self, presented: Presented) -> Verified:
         if handles.looks_like(presented.text):
             return await self._check_handle(presented, None)
-        verified = self.check_token(presented, audience=None)
+        verified = await self._check_signed(presented, None)
         now = self.parts.clock.now()
         self._look_at_store(now=now)
         found = await self.parts.store.look_up(verified.session_id)
