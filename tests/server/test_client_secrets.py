@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from counterfoil import SqliteStore
 from counterfoil.drive import drive
 from counterfoil.errors import ClientRefused, Malformed
-from counterfoil.server.composition import TABLES
 from counterfoil.server.tables.client_secrets import ClientSecrets
-from counterfoil.stores.migrations import migrate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from counterfoil.testing.records import ANY_TEXTS
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def secrets(tmp_path: Path) -> Iterator[ClientSecrets]:
-    store = SqliteStore(tmp_path / "counterfoil.db").blocking()
-    drive(migrate(store.rows, component="server", package=TABLES))
-    yield ClientSecrets(store.rows)
-    drive(store.close())
+def secrets(tables: Any) -> ClientSecrets:
+    return ClientSecrets(tables.rows)
 
 
 def add(secrets: ClientSecrets, client_id: str = "api", *, hours: int = 0) -> str:
@@ -56,6 +47,12 @@ def test_it_is_good_for_its_own_client_and_as_it_was_given(secrets: ClientSecret
     for wrong in (secret[:-1], secret + "A", secret.lower(), "", "cfs_", "\ud800"):
         assert not is_good(secrets, wrong)
     assert not is_good(secrets, secret, "partner")
+
+
+def test_what_no_client_can_be_called_has_no_secret(secrets: ClientSecrets) -> None:
+    """Whatever the database can hold."""
+    secret = add(secrets)
+    assert not any(is_good(secrets, secret, text) for text in ANY_TEXTS)
 
 
 def test_there_are_two_at_most(secrets: ClientSecrets) -> None:

@@ -1,29 +1,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from counterfoil import Client, Lifetime, SqliteStore
+from counterfoil import Client, Lifetime
 from counterfoil.drive import drive
 from counterfoil.server.clients import RegisteredClients
-from counterfoil.server.composition import TABLES
 from counterfoil.server.tables.clients import ClientRows
-from counterfoil.stores.migrations import migrate
 from counterfoil.testing.clock import FrozenClock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Iterator[ClientRows]:
-    store = SqliteStore(tmp_path / "counterfoil.db").blocking()
-    drive(migrate(store.rows, component="server", package=TABLES))
-    yield ClientRows(store.rows, Lifetime())
-    drive(store.close())
+def rows(tables: Any) -> ClientRows:
+    return ClientRows(tables.rows, Lifetime())
 
 
 def add(rows: ClientRows, client_id: str) -> None:

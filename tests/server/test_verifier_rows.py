@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from counterfoil import SqliteStore
 from counterfoil.drive import drive
-from counterfoil.server.composition import TABLES
 from counterfoil.server.tables import verifiers
 from counterfoil.server.tables.verifiers import NamedVerifier, VerifierRows
 from counterfoil.status_change import Position
-from counterfoil.stores.migrations import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from counterfoil.server.tables.verifiers import Followers
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -42,11 +36,8 @@ TWO = replace(ONE, process="two", position=None, waits=False)
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Iterator[VerifierRows]:
-    store = SqliteStore(tmp_path / "counterfoil.db").blocking()
-    drive(migrate(store.rows, component="server", package=TABLES))
-    yield VerifierRows(store.rows, store)
-    drive(store.close())
+def rows(tables: Any) -> VerifierRows:
+    return VerifierRows(tables.rows, tables)
 
 
 def save(
