@@ -20,7 +20,9 @@ from counterfoil import (
     SqliteStore,
 )
 from counterfoil.drive import drive
-from counterfoil.errors import Unavailable
+from counterfoil.errors import Overloaded, StoreUnavailable, Unavailable
+from counterfoil.server.passwords.argon2id import CHEAPEST
+from counterfoil.server.passwords.hashing import PasswordHasher
 from counterfoil.server.tables.clients import ClientRows
 from counterfoil.stores.redis.store import RedisStore
 from limits import no_more_threads
@@ -95,6 +97,26 @@ async def test_a_server_of_redis_that_came_back_meanwhile_is_asked_afterwards() 
         while not await is_asked(auth):  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.05)
         await auth.close()
+
+
+async def test_what_is_done_aside_and_passwords_go_on_afterwards() -> None:
+    """Also where a thread of theirs had not begun."""
+    hasher = PasswordHasher(CHEAPEST, threads=1)
+    with new_schema() as url:
+        store = PostgresStore(url)
+        with no_more_threads():
+            for _ in range(3):
+                with pytest.raises(Overloaded):
+                    await store.aside(int)
+                with pytest.raises(Overloaded):
+                    await hasher.hash(live.PASSWORD)
+        assert await store.aside(int) == 0
+        assert await hasher.hash(live.PASSWORD)
+        assert hasher.waiting == 0
+        await store.close()
+        with pytest.raises(StoreUnavailable):
+            await store.aside(int)
+    hasher.close()
 
 
 def test_a_server_is_ready_again_and_learns_of_clients(tmp_path: Path) -> None:

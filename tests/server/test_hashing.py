@@ -268,7 +268,7 @@ async def test_a_client_that_hangs_up_leaves_the_queue(
 async def test_hashing_steps_back_for_other_work(hasher: PasswordHasher) -> None:
     """The threads that hash have a lower priority than the one that answers requests."""
     await hasher.hash(PASSWORD)
-    threads = [each for each in threading.enumerate() if each.name.startswith("password")]
+    threads = [each for each in threading.enumerate() if each.name.startswith("counterfoil-hash")]
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     assert threads
     for thread in threads:

@@ -45,8 +45,7 @@ class SuspendingFace(BlockingFace):
     waits_aside = True
 
     async def aside(self, step: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._place.aside(), step)
+        return await asyncio.wrap_future(self._place.aside(step))
 
     async def handed(self, lane: Lane, make: Callable[..., Waiter]) -> Any:
         loop = asyncio.get_running_loop()

@@ -10,16 +10,21 @@ import weakref
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from counterfoil.errors import StoreUnavailable
 from counterfoil.stores.lanes import Answering, Lane
+from counterfoil.threads import submitted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
     from counterfoil.stores.lanes import Line, Perform
     from counterfoil.stores.listening import Listening
     from counterfoil.stores.waiting import Waiter
 
+T = TypeVar("T")
 LaneName = Literal["look_ups", "work", "feed"]
 RETRY_AFTER: Final = timedelta(seconds=1)
 WORKERS: Final = 4
@@ -77,12 +82,15 @@ class Place(ABC):
         """How many wait for one of the connections."""
         return sum(lane.waiting for lane in self.lanes.values())
 
-    def aside(self) -> ThreadPoolExecutor:
-        """Threads that may wait for the lanes."""
+    def aside(self, step: Callable[[], T]) -> Future[T]:
+        """Has it done by a thread that may wait for the lanes. Raises `StoreUnavailable` when
+        closed, and `Overloaded` where there is no thread to be had."""
         with self._counting:
+            if self._closed:
+                raise StoreUnavailable("The store is closed.")
             if self._waiters is None:
                 self._waiters = ThreadPoolExecutor(ASIDE, "counterfoil-aside")
-            return self._waiters
+            return submitted(self._waiters, step)
 
     def unavailable(self, why: BaseException) -> StoreUnavailable:
         """The error for callers; the log learns of it once a second at most."""
@@ -93,9 +101,10 @@ class Place(ABC):
         return StoreUnavailable(said, retry_after=RETRY_AFTER)
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
+        with self._counting:
+            if self._closed:
+                return
+            self._closed = True
         for lane in self.lanes.values():
             lane.close()
         self._listener.close()

@@ -23,6 +23,7 @@ from typing import Any, Final, TypeVar
 from counterfoil.errors import Overloaded, PasswordRefused, SignInRefused
 from counterfoil.server.passwords import argon2id
 from counterfoil.server.passwords.argon2id import CHEAPEST, RECOMMENDED, RETRY_AFTER, HashProfile
+from counterfoil.threads import submitted
 
 __all__ = [
     "CHEAPEST",
@@ -70,7 +71,7 @@ class PasswordHasher:
         self._most = self._threads + waiting_limit // share
         self._pending = 0
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(self._threads, "password", initializer=_step_back)
+        self._pool = ThreadPoolExecutor(self._threads, "counterfoil-hash", initializer=_step_back)
         self._dummy = argon2id.dummy(profile)
 
     async def hash(self, password: str) -> str:
@@ -107,7 +108,7 @@ class PasswordHasher:
         with self._lock:
             if self._pending >= self._most:
                 raise Overloaded("Too many passwords wait to be checked.", retry_after=RETRY_AFTER)
-            future = self._pool.submit(work, *arguments)
+            future = submitted(self._pool, work, *arguments)
             self._pending += 1
         future.add_done_callback(self._left)
         # A client that hangs up cancels this, and with it what had not yet begun.
