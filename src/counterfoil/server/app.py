@@ -62,6 +62,7 @@ def application(server: Server) -> FastAPI:
             asyncio.create_task(sweep(server)),
             asyncio.create_task(gauges.watch_lag(server.metrics)),
             asyncio.create_task(register.keep()),
+            asyncio.create_task(server.clients.keep()),
         ]
         if server.settings.pages_client:
             beside.append(asyncio.create_task(sampler.keep()))

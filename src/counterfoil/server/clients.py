@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, ValuesView
+from collections.abc import Iterator, Mapping, ValuesView
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from counterfoil.client import Client
 from counterfoil.drive import drive
-from counterfoil.errors import Overloaded, Unavailable
+from counterfoil.errors import Unavailable
 from counterfoil.lifetime import Lifetime
-from counterfoil.threads import begun
 
 if TYPE_CHECKING:
     from counterfoil.clock import Clock
     from counterfoil.server.tables.clients import ClientRows
+    from counterfoil.stores.rows import Rows
 
-EVERY: Final = 1.0  # seconds; a client added from the command line is known after that
+EVERY: Final = 1.0  # seconds; what is changed from the command line is known after that
+KEPT_EVERY: Final = 0.2  # where nobody who asks brings it about
 
 
 def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[Client, ...]:
@@ -40,26 +43,42 @@ def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[C
 
 
 class RegisteredClients(Mapping[str, Client]):
-    """By client_id; follows the table every second, and at once when asked for one it does not
-    know. `rows` must never suspend. is_aside: whether to read them may take long, so that a thread
-    does it, whatever is asked for meanwhile."""
+    """By client_id; follows the table. `rows` must never suspend: they are read every second as
+    somebody asks, and at once when asked for one that is not known. aside: the same rows for an
+    event loop; where those wait aside, `keep` is what reads on, and `found` for who may wait.
+    """
 
-    def __init__(
-        self, rows: ClientRows, clock: Clock, *, is_aside: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, rows: ClientRows, clock: Clock, *, aside: Rows | None = None) -> None:
         self._rows = rows
         self._clock = clock
-        self._is_aside = is_aside
+        self._aside = aside or rows.rows
         self._reading = threading.Lock()
-        self._read_at = float("-inf")
+        self._tried_at = self._read_at = float("-inf")
         self._clients: dict[str, Client] = {}
         self.version = 0
-        self._read()
+        self._read_on(every=0.0)
         os.register_at_fork(after_in_child=self._forked)
+
+    async def found(self, client_id: str) -> Client | None:
+        """The client, also where it was registered elsewhere a moment ago. Raises
+        `StoreUnavailable` where that cannot be known."""
+        known = self._current().get(client_id)
+        if known is None:
+            await self._aside.aside(partial(self._read_since, self._clock.uptime()))
+            known = self._clients.get(client_id)
+        return known
+
+    async def keep(self) -> None:
+        """Reads on for ever, where who asks may not."""
+        while True:
+            await asyncio.sleep(KEPT_EVERY)
+            if self._aside.waits_aside:
+                with suppress(Unavailable):
+                    await self._aside.aside(partial(self._read_since, self._clock.uptime()))
 
     def __getitem__(self, client_id: str) -> Client:
         found = self._current().get(client_id)
-        if found is None and not self._is_aside():
+        if found is None:
             found = self._current(every=0.0).get(client_id)
         if found is None:
             raise KeyError(client_id)
@@ -76,34 +95,29 @@ class RegisteredClients(Mapping[str, Client]):
         return self._current().values()
 
     def _current(self, *, every: float = EVERY) -> dict[str, Client]:
-        if self._clock.uptime() - self._read_at >= every:
-            if not self._is_aside():
-                self._read()
-            elif self._reading.acquire(blocking=False):
-                self._begin_to_read()
+        if not self._aside.waits_aside:
+            self._read_on(every=every)
         return self._clients
 
-    def _begin_to_read(self) -> None:
-        try:
-            begun(self._read_aside, name="counterfoil-clients")
-        except Overloaded:  # those known go on being known, and the next one tries again
-            self._reading.release()
+    def _read_on(self, *, every: float) -> None:
+        """Clients are configuration: those known go on being known while the store is away."""
+        if self._clock.uptime() - self._tried_at >= every:
+            with suppress(Unavailable):
+                self._read()
+
+    def _read_since(self, asked: float) -> None:
+        """Reads, unless somebody has begun to since then."""
+        with self._reading:
+            if self._read_at <= asked:
+                self._read()
 
     def _read(self) -> None:
-        """Clients are configuration: those known go on being known while the store is away."""
-        uptime = self._clock.uptime()
-        with suppress(Unavailable):
-            clients = drive(self._rows.clients())
-            if clients != self._clients:
-                self._clients = clients
-                self.version += 1
-        self._read_at = uptime
-
-    def _read_aside(self) -> None:
-        try:
-            self._read()
-        finally:
-            self._reading.release()
+        self._tried_at = began = self._clock.uptime()
+        clients = drive(self._rows.clients())
+        self._read_at = began
+        if clients != self._clients:
+            self._clients = clients
+            self.version += 1
 
     def _forked(self) -> None:
         self._reading = threading.Lock()

@@ -71,9 +71,7 @@ async def compose(
             if not await client_rows.add(client, at=clock.now(), own_lifetime=False):
                 await client_rows.set_max_staleness(client)
     clients = RegisteredClients(
-        ClientRows(store.blocking().rows, settings.lifetime),
-        clock,
-        is_aside=lambda: store.waits_aside,
+        ClientRows(store.blocking().rows, settings.lifetime), clock, aside=store.rows
     )
     account_rows = AccountRows(store.rows)
     auth = ObservedCounterfoil(

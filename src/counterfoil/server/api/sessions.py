@@ -28,7 +28,7 @@ async def sign_in(
 ) -> OpenedShape:
     """Sign in."""
     parts.carriers.refuse_cross_site(request.method, request.headers.raw)
-    client = parts.clients.get(sent.client_id)
+    client = await parts.clients.found(sent.client_id)
     if client is None:
         raise ClientUnknown
     address = parts.address(request)

@@ -41,7 +41,7 @@ async def authenticated(request: Request, form: Mapping[str, str], parts: Contex
     random bits are not guessed, and a neighbour's broken program harms nobody.
     """
     given = _basic(request, form) or _posted(form)
-    client = parts.clients.get(given.client_id)
+    client = await parts.clients.found(given.client_id)
     try:
         await parts.client_secrets.require(given.client_id, given.secret)
     except ClientRefused:
