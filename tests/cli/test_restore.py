@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from counterfoil.cli import restoring
+from counterfoil.cli.data import alone_in
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.server.settings import Settings
@@ -270,8 +271,7 @@ def test_two_restores_take_turns(data: Path, made: Path, terminal: Terminal) -> 
     settings = Settings(data=data)
     copy = terminal.folder / "copy.db"
     sqlite_copies.copy_out(settings.database, copy, made_at=NOW, progress=lambda _: None)
-    first = restoring._alone(data)  # noqa: SLF001 - as the first has it
-    with first, pytest.raises(ConfigurationError, match="another restore"):
+    with alone_in(data), pytest.raises(ConfigurationError, match="another restore"):
         asyncio.run(restoring.put_back(copy, settings, now=NOW))
     asyncio.run(restoring.put_back(copy, settings, now=NOW))
 

@@ -10,7 +10,7 @@ import pytest
 from counterfoil import Client, Lifetime, PostgresStore
 from counterfoil.clock import SystemClock
 from counterfoil.drive import drive
-from counterfoil.errors import StoreUnavailable
+from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.server.clients import RegisteredClients
 from counterfoil.server.composition import TABLES
 from counterfoil.server.tables.clients import ClientRows
@@ -40,21 +40,29 @@ def test_a_client_that_was_just_added_is_known_when_it_is_asked_for(rows: Client
         clients["nothing"]
 
 
-async def test_across_a_network_who_can_waits_and_others_learn_of_it_soon() -> None:
+async def test_across_a_network_who_can_waits_and_others_learn_of_it_soon(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """No event loop reads it. Who signs in is never told that a client is unknown that was just
-    registered; all that go by clients know it shortly after, whether or not anybody asks."""
+    registered; all that go by clients know it shortly after, whether or not anybody asks, and also
+    where what was read in between could not be used."""
     with new_schema() as url:
-        await learns_of_clients(PostgresStore(url))
+        await learns_of_clients(PostgresStore(url), caplog)
 
 
-async def learns_of_clients(store: PostgresStore) -> None:
+async def learns_of_clients(store: PostgresStore, caplog: pytest.LogCaptureFixture) -> None:
     own = threading.get_ident()
     read_in: set[int] = set()
+    of_other_settings = ["Give clients lifetimes that fit.", "Give clients lifetimes that fit."]
 
     class Noting(ClientRows):
         async def clients(self) -> dict[str, Client]:
             read_in.add(threading.get_ident())
+            if keeping is not None and of_other_settings:
+                raise ConfigurationError(of_other_settings.pop())
             return await super().clients()
+
+    keeping: asyncio.Future[None] | None = None
 
     await migrate(store.rows, component="server", package=TABLES)
     rows = Noting(store.blocking().rows, Lifetime())
@@ -72,6 +80,7 @@ async def learns_of_clients(store: PostgresStore) -> None:
             await asyncio.sleep(0.01)
     assert read_in
     assert own not in read_in
+    assert len(caplog.messages) == 1
     keeping.cancel()
     store.rows.database.close()
     with pytest.raises(StoreUnavailable):

@@ -148,6 +148,28 @@ def test_a_move_that_is_interrupted_has_moved_nothing(source: SqliteStore, url: 
     drive(target.close())
 
 
+def test_two_moves_into_one_database_take_turns(
+    source: SqliteStore, url: str, tmp_path: Path
+) -> None:
+    """Of different servers, which is a mistake: the second is refused, the first loses nothing."""
+    fill(source)
+    before, target = drive(everything(source)), prepared(url)
+    other = SqliteStore(tmp_path / "other.db").blocking()
+    drive(migrate(other.rows, component="server", package=PACKAGE))
+    refused = list[str]()
+
+    def move_another(_: int) -> None:
+        with pytest.raises(ConfigurationError) as why:
+            move_it(other, url)
+        refused.append(str(why.value))
+
+    move_it(source, url, move_another)
+    assert set(refused) == {"Wait: another `counterfoil store migrate` is under way there."}
+    assert drive(everything(target)) == before
+    drive(other.close())
+    drive(target.close())
+
+
 def test_it_is_not_moved_to_where_something_is_kept(source: SqliteStore, url: str) -> None:
     """Nobody's sessions are mixed with others."""
     target = prepared(url)

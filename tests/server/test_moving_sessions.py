@@ -9,6 +9,7 @@ import pytest
 
 import live
 from cli.terminal import Said, Terminal
+from counterfoil.cli.data import alone_in
 from counterfoil.drive import drive
 from counterfoil.errors import ConfigurationError, StoreUnavailable
 from counterfoil.server.composition import TABLES as PACKAGE
@@ -175,6 +176,34 @@ def test_a_move_that_is_interrupted_has_moved_nothing(source: From, target: str)
     store = at(target)
     assert drive(everything(store)) == expected
     drive(store.close())
+
+
+def test_two_moves_take_turns(tmp_path: Path, target: str) -> None:
+    """The second is told to wait: it would clear away what the first has begun."""
+    with live.process(tmp_path / "data") as (site, _), alone_in(site.data):
+        arguments = ("store", "migrate", "--sessions-to", target, "--data", str(site.data))
+        said = Terminal(tmp_path)(*arguments)
+    assert (said.code, "Wait: another restore or move" in said.err) == (2, True)
+
+
+def test_two_moves_out_of_one_database_take_turns(tmp_path: Path, target: str) -> None:
+    """From whatever machine, and whichever of them is first comes to its end."""
+    with new_schema() as address:
+        source = From(PostgresStore(address).blocking(), tmp_path, address)
+        fill(source.store)
+        before, told = drive(everything(source.store)), list[str]()
+
+        def begin_another(_: int) -> None:
+            with pytest.raises(ConfigurationError) as refused:
+                source.move(target)
+            told.append(str(refused.value))
+
+        source.move(target, begin_another)
+        assert set(told) == {"Wait: another `counterfoil store migrate` is under way there."}
+        store = at(target)
+        assert drive(everything(store)) == before
+        drive(store.close())
+        drive(source.store.close())
 
 
 def test_it_is_not_moved_to_where_something_is_kept(source: From, target: str) -> None:

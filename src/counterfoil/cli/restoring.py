@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Final
 
+from counterfoil.cli.data import alone_in
 from counterfoil.cli.holdings import Holdings, holdings
 from counterfoil.cli.output import say
 from counterfoil.cli.progress import counting
@@ -64,7 +62,7 @@ async def put_back(file: Path, settings: Settings, *, now: datetime) -> Restored
     """
     database = settings.database
     _require_copy(file, database)
-    with _alone(settings.data):
+    with alone_in(settings.data):
         fresh = _beside(database, ".restoring")
         try:
             say(f"Looking through {file}.")
@@ -151,18 +149,6 @@ def _rename(fresh: Path, database: Path, former: Path) -> Path | None:
     fresh.replace(database)
     make_durable(database.parent)
     return former if former.exists() else None
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ConfigurationError(f"Wait: another restore into {folder} is under way.") from None
-    finally:
-        os.close(descriptor)
 
 
 def _remove(fresh: Path) -> None:

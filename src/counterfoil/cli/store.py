@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterfoil.cli.data import existing, require_owner
+from counterfoil.cli.data import alone_in, existing, require_owner
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import tell, tell_json
 from counterfoil.cli.progress import counting
@@ -64,12 +64,15 @@ def migrate(
         raise ConfigurationError("Say where to: --to postgresql://…, or --sessions-to redis://….")
     settings = existing(data)
     require_owner(settings.data)
-    if not address_of(settings):  # its tables brought up to date, as by a server of this version
-        drive(SqliteStore(settings.database).close())
-    if address := to or _read(to_file):
-        _move_all(settings, address, as_json=as_json)
-    else:
-        _move_sessions(settings, sessions_to or _read(sessions_to_file), as_json=as_json)
+    with alone_in(settings.data):
+        if not address_of(
+            settings
+        ):  # its tables brought up to date, as by a server of this version
+            drive(SqliteStore(settings.database).close())
+        if address := to or _read(to_file):
+            _move_all(settings, address, as_json=as_json)
+        else:
+            _move_sessions(settings, sessions_to or _read(sessions_to_file), as_json=as_json)
 
 
 def _move_all(settings: Settings, address: str, *, as_json: bool) -> None:

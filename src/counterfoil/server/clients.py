@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, ValuesView
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from counterfoil.client import Client
 from counterfoil.drive import drive
-from counterfoil.errors import Unavailable
+from counterfoil.errors import ConfigurationError, Unavailable
 from counterfoil.lifetime import Lifetime
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 EVERY: Final = 1.0  # seconds; what is changed from the command line is known after that
 KEPT_EVERY: Final = 0.2  # where nobody who asks brings it about
+_log = logging.getLogger("counterfoil.server")
 
 
 def development_clients(lifetime: Lifetime, max_staleness: timedelta) -> tuple[Client, ...]:
@@ -70,11 +72,19 @@ class RegisteredClients(Mapping[str, Client]):
 
     async def keep(self) -> None:
         """Reads on for ever, where who asks may not."""
+        told = ""
         while True:
             await asyncio.sleep(KEPT_EVERY)
             if self._aside.waits_aside:
-                with suppress(Unavailable):
+                try:
                     await self._aside.aside(partial(self._read_since, self._clock.uptime()))
+                    told = ""
+                except Unavailable:
+                    pass
+                except ConfigurationError as why:  # of another node's settings, perhaps
+                    if str(why) != told:
+                        told = str(why)
+                        _log.error("The clients are used as they were: %s", told)
 
     def __getitem__(self, client_id: str) -> Client:
         found = self._current().get(client_id)

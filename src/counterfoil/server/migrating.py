@@ -31,6 +31,10 @@ LOCKED_WITHIN: Final = 2.0  # seconds that writers may wait
 TRIES: Final = 5
 NOTES: Final = "cf_moving"
 _ARRIVING: Final = "cf_arriving"
+_ALONE: Final = (
+    "SELECT pg_try_advisory_lock("
+    "hashtextextended('counterfoil ' || current_schema() || ' ' || %s, 0))"
+)
 
 
 class Table(NamedTuple):
@@ -92,6 +96,13 @@ def move(
         raise StoreUnavailable(said_of(why)) from why
 
 
+def require_alone(connection: Connection, doing: str) -> None:
+    """Has this connection be the only one of its schema that does it, until it ends. Raises
+    `ConfigurationError` where another one does: each would undo what the other has begun."""
+    if connection.execute(_ALONE, (doing,)).fetchone() != (True,):
+        raise ConfigurationError("Wait: another `counterfoil store migrate` is under way there.")
+
+
 @contextmanager
 def noting(source: sqlite3.Connection, tables: Sequence[Table]) -> Iterator[None]:
     """Triggers note what changes, in whatever process."""
@@ -149,6 +160,7 @@ class _Move:
     def _require_empty(self) -> None:
         """What an earlier move has left there, that came to no end, is removed."""
         target = self._target
+        require_alone(target, "arriving")
         [(is_left,)] = target.execute(f"SELECT to_regclass('{_ARRIVING}') IS NOT NULL").fetchall()
         with target.transaction():
             if is_left:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 import psycopg
 
 from counterfoil.errors import StoreUnavailable
-from counterfoil.server.migrating import NOTES, TRIES, Table, noting
+from counterfoil.server.migrating import NOTES, TRIES, Table, noting, require_alone
 from counterfoil.server.sessions_moving import SESSIONS_MARK
 from counterfoil.stores.postgres_connection import Connection, connect
 from counterfoil.stores.postgres_words import said_of
@@ -113,6 +113,7 @@ class PostgresSource:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        require_alone(connection, "sessions leaving")
         connection.execute("SET lock_timeout = '1s'")
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
