@@ -7,9 +7,10 @@ notices at once, and writes each down.
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,9 +24,11 @@ from counterfoil.server.sessions_migrating import move_sessions
 from counterfoil.server.sessions_sources import source_of
 from counterfoil.stores.migrations import migrate
 from counterfoil.stores.postgres import PostgresStore
+from counterfoil.stores.statements import commits
 from counterfoil.testing.records import (
     NOW,
     a_session,
+    an_event,
     an_index,
     change_subject,
     opened,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from counterfoil.stores.rows import Transaction
     from engines.postgres import PostgresServer
 
 SUBJECTS = [f"user-{number}" for number in range(5)]
@@ -46,7 +50,7 @@ SUBJECTS = [f"user-{number}" for number in range(5)]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with postgres_server(deadlock_timeout="20ms") as server:
+    with postgres_server(deadlock_timeout="20ms", log_lock_waits="on") as server:
         yield server
 
 
@@ -125,7 +129,10 @@ def crowd(url: str) -> Iterator[Crowd]:
 
 
 def rings(server: PostgresServer) -> int:
-    return (server.folder / "log").read_text().count("deadlock detected")
+    """How many there were, also of those that need nobody undone."""
+    return len(
+        re.findall("deadlock detected|avoided deadlock", (server.folder / "log").read_text())
+    )
 
 
 def test_who_writes_sweeps_and_restores_at_once_waits_in_no_ring(server: PostgresServer) -> None:
@@ -141,6 +148,40 @@ def test_who_writes_sweeps_and_restores_at_once_waits_in_no_ring(server: Postgre
                 time.sleep(0.05)
         assert (rings(server) - before, failed) == (0, [])
         assert people.done > 50
+
+
+def test_who_ends_a_client_and_who_restores_wait_in_no_ring_with_a_sign_in(
+    server: PostgresServer,
+) -> None:
+    """That has the lock of its client, and not yet that of the epoch."""
+    with new_schema(server.url) as url, crowd(url) as people:
+        before, store = rings(server), people.store
+        client, has_one, may_go_on = (
+            drive(store.client("web")),
+            threading.Event(),
+            threading.Event(),
+        )
+
+        async def sign_in(transaction: Transaction) -> None:
+            await transaction.lock("client web", shared=True)
+            has_one.set()
+            assert may_go_on.wait(10)
+            with suppress(commits.ExpectationFailed):  # one of the others was faster
+                await commits.write(transaction, Commit(unchanged=(client,), events=(an_event(),)))
+
+        async def restore() -> None:
+            await store.begin_epoch(now=NOW, reached=lambda position: position)
+
+        steps = [store.rows.transaction(sign_in), store.commit(Commit(clients=(client.ended(),)))]
+        threads = [threading.Thread(target=drive, args=(step,)) for step in [*steps, restore()]]
+        for thread in threads:
+            thread.start()
+            assert has_one.wait(10)
+            time.sleep(0.1)
+        may_go_on.set()
+        for thread in threads:
+            thread.join()
+        assert rings(server) == before
 
 
 def test_who_moves_the_sessions_elsewhere_waits_in_no_ring(

@@ -44,7 +44,8 @@ _NEXT_SUBJECT: Final = (
 )
 # Names of locks. Whoever writes records shares that of the epoch, and whoever opens or renews a
 # session that of its client; they belong to whoever ends all of them alone: then nobody's commit is
-# under way that nobody has seen, or that holds some of the rows and waits for others.
+# under way that nobody has seen, or that holds some of the rows and waits for others. Those of
+# clients come first, as their names have it.
 EPOCH: Final = "epoch"
 _FIRST_CLIENT: Final = (
     "INSERT INTO cf_clients (version, client_id) VALUES (?, ?) ON CONFLICT (client_id) DO NOTHING"
@@ -79,8 +80,8 @@ async def touch(transaction: Transaction, session_id: str, at: datetime) -> None
 async def _write_records(transaction: Transaction, commit: Commit) -> bool:
     """Always in the same order, so that no two commits wait for each other. So does who reads or
     moves several tables: sessions, subjects, clients, feed, backup, lists, changes, events."""
-    await transaction.lock(EPOCH, *map(_lock_of, commit.unchanged), shared=True)
     await transaction.lock(*map(_lock_of, commit.clients))
+    await transaction.lock(*map(_lock_of, commit.unchanged), EPOCH, shared=True)
     for session in sorted(commit.sessions, key=lambda session: session.id):
         if not await _write_session(transaction, session):
             return False
