@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from asyncio.selector_events import BaseSelectorEventLoop
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from counterfoil.cli.compare.beside import beside
-from counterfoil.cli.demo.interruptions import heard_later
+from counterfoil.cli.interruptions import heard_later, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from selectors import BaseSelector
 
@@ -41,8 +43,18 @@ def test_where_nothing_comes_nothing_is_heard() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def begin_comparing(folder: Path) -> None:
+    with beside(folder, "http://127.0.0.1:1", ""):
+        pass
+
+
+def begin_anything(_: Path) -> None:
+    run(lambda: asyncio.sleep(0))
+
+
+@pytest.mark.parametrize("begin", [begin_comparing, begin_anything])
 def test_an_event_loop_is_made_whole_and_closed_before_it_is_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Callable[[Path], None]
 ) -> None:
     """A loop that was begun complains on standard error when it is thrown away."""
     made: list[BaseSelectorEventLoop] = []
@@ -54,6 +66,6 @@ def test_an_event_loop_is_made_whole_and_closed_before_it_is_heard(
         made.append(loop)
 
     monkeypatch.setattr(BaseSelectorEventLoop, "__init__", init)
-    with pytest.raises(KeyboardInterrupt), beside(tmp_path, "http://127.0.0.1:1", ""):
-        pass
+    with pytest.raises(KeyboardInterrupt):
+        begin(tmp_path)
     assert [loop.is_closed() for loop in made] == [True]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -14,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from counterfoil.cli.interruptions import run
 from counterfoil.clock import Clock
 from counterfoil.engine import Counterfoil
 from counterfoil.errors import ConfigurationError, Malformed, NotFound, StoreUnavailable
@@ -71,14 +71,14 @@ def at(place: Path | None, work: Callable[[DataFolder], Coroutine[Any, Any, T]])
     nothing is created then."""
     settings = existing(place)
 
-    async def run() -> T:
+    async def main() -> T:
         folder = await _open(settings)
         try:
             return await work(folder)
         finally:
             await folder.close()
 
-    return asyncio.run(run())
+    return run(main)
 
 
 def existing(place: Path | None) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.data import DataFolder, at, existing, require_file, require_owner
+from counterfoil.cli.interruptions import run
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import say, tell, tell_json
 from counterfoil.cli.progress import counting
@@ -50,7 +50,7 @@ def restore(
         return
     require_file(settings)
     now = SystemClock().now()
-    restored = asyncio.run(put_back(file, settings, now=now))
+    restored = run(lambda: put_back(file, settings, now=now))
     if not as_json:
         _tell_copy(restored, now)
     _tell(restored.declared, settings, as_json=as_json, restored=restored)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from counterfoil.cli.data import alone_in, existing, require_owner
+from counterfoil.cli.interruptions import run
 from counterfoil.cli.options import AsJson, Data
 from counterfoil.cli.output import tell, tell_json
 from counterfoil.cli.progress import counting
@@ -89,7 +89,7 @@ def _move_all(settings: Settings, address: str, *, as_json: bool) -> None:
             "Move everything to PostgreSQL first, and the sessions to Redis after that: they are"
             " there already."
         )
-    asyncio.run(_prepare(address, settings))
+    run(lambda: _prepare(address, settings))
     secret_file = seal_of(settings, makes=True)
     seal, keys = Seal.in_file(secret_file), KeyFiles(settings.data / "keys")
     keys.signing_keys()

@@ -6,13 +6,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from counterfoil import handle as handles
 from counterfoil import session as sessions
-from counterfoil.cli.demo.interruptions import heard_later
+from counterfoil.cli.interruptions import running
 from counterfoil.client import Client
 from counterfoil.events import of_session
 from counterfoil.lifetime import Lifetime
@@ -92,9 +92,7 @@ class Beside:
 def beside(data: Path, issuer: str, address: str) -> Iterator[Beside]:
     """The parts of the server whose folder that is. address: of a store that is not in it."""
     settings = load({"data": data, "issuer": issuer, "store": address or None}, environment={})
-    with ExitStack() as kept:
-        with heard_later():
-            runner = kept.enter_context(asyncio.Runner())  # which makes its loop here
+    with running() as runner:
         server = runner.run(compose(settings, sweeps=False))
         try:
             yield Beside(server, runner)

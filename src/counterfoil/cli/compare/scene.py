@@ -17,8 +17,8 @@ from counterfoil.cli.compare.passage import HOST, Passage, passage
 from counterfoil.cli.compare.stores import ScratchStore, scratch_store
 from counterfoil.cli.data import NOTE
 from counterfoil.cli.demo.caller import Caller, NotAsSaid, Reply
-from counterfoil.cli.demo.interruptions import Interruptions, heard_later
 from counterfoil.cli.demo.temporary_server import Running, temporary_server
+from counterfoil.cli.interruptions import Interruptions, heard_later
 from counterfoil.client import CarrierName, Client, StrategyName
 from counterfoil.lifetime import Lifetime
 from counterfoil.server.serving import DEMO

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.cli.data import NOTE
-from counterfoil.cli.demo.interruptions import Interruptions
+from counterfoil.cli.interruptions import Interruptions
 from counterfoil.errors import ConfigurationError
 from counterfoil.server.settings import PREFIX
 

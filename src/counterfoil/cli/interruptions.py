@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+
+T = TypeVar("T")
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL: Final = 128  # what shells add to a signal's number
 
 
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """`asyncio.run`, on a loop that was made whole."""
+    with running() as runner:
+        return runner.run(main())
+
+
+@contextmanager
+def running() -> Iterator[asyncio.Runner]:
+    """Runs coroutines on a loop of its own. Interrupted in its constructor, a half-made one would
+    complain on the way out."""
+    with ExitStack() as kept:
+        with heard_later():
+            runner = kept.enter_context(asyncio.Runner())  # which makes its loop here
+        yield runner
+
+
 @contextmanager
 def heard_later() -> Iterator[None]:
     """What is to end the program is heard when the block is left: for what may not be half made,
-    such as an event loop. For the main thread."""
+    such as an event loop. In another thread nothing is heard in any case."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     heard: list[int] = []
     former = {each: signal.getsignal(each) for each in ENDING}
     former = {each: how for each, how in former.items() if how is not signal.SIG_IGN}
