@@ -168,6 +168,7 @@ def test_nothing_is_shown_again_after_signing_out(browser: Browser, site: live.S
         other = page.context.new_page()
         other.goto(f"{site.url}/account")
         page.get_by_role("button", name="Sign out", exact=True).click()
+        page.wait_for_url("**/login")
         page.go_back()
         assert page.url == f"{site.url}/login"
         assert person.identifier not in page.content()
