@@ -65,9 +65,7 @@ def migrate(
     settings = existing(data)
     require_owner(settings.data)
     with alone_in(settings.data):
-        if not address_of(
-            settings
-        ):  # its tables brought up to date, as by a server of this version
+        if not address_of(settings):  # as by a server of this version, which brings it up to date
             drive(SqliteStore(settings.database).close())
         if address := to or _read(to_file):
             _move_all(settings, address, as_json=as_json)

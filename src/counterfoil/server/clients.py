@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from counterfoil.stores.rows import Rows
 
 EVERY: Final = 1.0  # seconds; what is changed from the command line is known after that
-KEPT_EVERY: Final = 0.2  # where nobody who asks brings it about
+KEPT_EVERY: Final = 0.2  # across a network, where no request reads them
 _log = logging.getLogger("counterfoil.server")
 
 

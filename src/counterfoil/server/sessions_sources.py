@@ -123,7 +123,7 @@ class PostgresSource:
         return self.all(f"DELETE FROM {NOTES} RETURNING place, key")
 
     def settled(self) -> dict[str, int]:
-        return {name: self._alone(partial(self._settled, name)) for name in GROWING}
+        return {name: self._in_turn(partial(self._settled, name)) for name in GROWING}
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -161,16 +161,16 @@ class PostgresSource:
             " RETURN NULL; END $$"
         )
         for table in NOTED:
-            self._run_alone(
+            self._run_in_turn(
                 f"CREATE TRIGGER {NOTES} AFTER INSERT OR UPDATE ON {table.name}"
                 f" FOR EACH ROW EXECUTE FUNCTION {_FUNCTION}('{table.key}')"
             )
 
     def _forget(self) -> None:
         for table in NOTED:
-            self._run_alone(f"DROP TRIGGER IF EXISTS {NOTES} ON {table.name}")
-        self._run_alone(f"DROP FUNCTION IF EXISTS {_FUNCTION}")
-        self._run_alone(f"DROP TABLE IF EXISTS {NOTES}")
+            self._run_in_turn(f"DROP TRIGGER IF EXISTS {NOTES} ON {table.name}")
+        self._run_in_turn(f"DROP FUNCTION IF EXISTS {_FUNCTION}")
+        self._run_in_turn(f"DROP TABLE IF EXISTS {NOTES}")
 
     def _settled(self, name: str) -> int:
         # A number is taken before it is committed. Once nobody writes all of them have been.
@@ -178,10 +178,10 @@ class PostgresSource:
             self._connection.execute(f"LOCK TABLE {name} IN SHARE MODE")
             return _greatest(self, name)
 
-    def _run_alone(self, sql: str) -> None:
-        self._alone(lambda: self._connection.execute(sql))
+    def _run_in_turn(self, sql: str) -> None:
+        self._in_turn(lambda: self._connection.execute(sql))
 
-    def _alone(self, step: Callable[[], T]) -> T:
+    def _in_turn(self, step: Callable[[], T]) -> T:
         """What waits for one table, and holds no other; begun again where that takes too long."""
         for _ in range(TRIES - 1):
             with suppress(psycopg.errors.LockNotAvailable):

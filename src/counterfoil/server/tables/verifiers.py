@@ -94,7 +94,7 @@ class VerifierRows:
     async def followers(self, *, now: datetime, silence: timedelta) -> Followers:
         """Those heard of since, by whatever process of the server."""
         since, ahead = _span(now, silence)
-
+        # Before them: whoever has come to there has heard of all that was committed until now.
         self._position = position = (await self._sessions.feed(self._position, now=now)).position
 
         async def read(reading: Reading) -> Followers:
