@@ -59,9 +59,10 @@ def devices(page: Page) -> Locator:
 
 
 def focused(page: Page) -> str:
-    """What has the focus: its id, or its words."""
+    """What has the focus: its id, or its words; nothing has while a page is still coming."""
     found: str = page.evaluate(
-        "(() => { const e = document.activeElement; return e.id || e.textContent.trim() })()"
+        "(() => { const e = document.activeElement;"
+        " return e?.id || e?.textContent.trim() || '' })()"
     )
     return found
 

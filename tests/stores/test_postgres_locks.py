@@ -149,7 +149,7 @@ async def test_who_takes_long_and_is_undone_for_others_does_it_again(store: Post
     )
 
     async def take(transaction: Transaction, client_id: str) -> None:
-        await transaction.run("SET LOCAL deadlock_timeout = '50ms'")
+        await transaction.run("SET LOCAL deadlock_timeout = '1s'")
         await transaction.run("UPDATE cf_clients SET version = 2 WHERE client_id = ?", (client_id,))
 
     tries: list[None] = []
